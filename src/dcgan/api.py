@@ -1,0 +1,161 @@
+"""What Python users call: train, resume, load. The command line calls the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dcgan.data import Dataset, open_dataset
+from dcgan.errors import DcganError, one_of
+from dcgan.files import write_json
+from dcgan.model import Model, load_model
+from dcgan.presets import preset as find_preset
+from dcgan.presets import preset_for
+from dcgan.recipe import Recipe
+from dcgan.report import write_report
+from dcgan.run import Run, checkpoint_model, list_runs
+from dcgan.training import folder as layout
+from dcgan.training.budget import Budget
+from dcgan.training.engine import Engine
+from dcgan.training.loop import Watcher, check, fit
+
+PRETRAINED = Path(__file__).with_name("pretrained")
+REPORT_COST = 50
+"""The report is drawn anew when this many times its own drawing time has gone by: at most 2 % of a run."""
+
+
+def train(
+    data: str | Path | Dataset,
+    *,
+    preset: str | None = None,
+    name: str | None = None,
+    labels: bool | None = None,
+    epochs: float | None = None,
+    images: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    size: tuple[int, int] | None = None,
+    runs_dir: str | Path = "runs",
+    settings: dict[str, Any] | None = None,
+    watch: Watcher | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Run:
+    """Train a generator on `data` and return the run.
+
+    data: a named set, a folder of images, or a `Dataset`. preset: a row of the preset table; by default the fast one
+    for the images' size. labels: whether the model can be asked for a class; None says yes where the data has classes.
+    One of epochs, images, minutes is the budget; the preset's own otherwise. size: (height, width) to bring images to.
+    settings: recipe fields by name. watch is told every journal entry, tell every line about the data.
+    Raises `DcganError` in one line for whatever is wrong; a run that was begun keeps its last checkpoint.
+    """
+    chosen = find_preset(preset) if preset else None
+    opened = data if isinstance(data, Dataset) else open_dataset(
+        data, size=size, fallback=chosen.size if chosen else None, report=tell
+    )
+    row = chosen or find_preset(preset_for(opened.size))
+    changes = {key: value for key, value in (("batch", batch), ("seed", seed)) if value is not None}
+    recipe = row.recipe.with_changes({**(settings or {}), **changes}).with_budget(
+        epochs=epochs, images=images, minutes=minutes
+    )
+    if labels and not opened.classes:
+        raise DcganError(f"{opened.name} has no labels: leave --labels out, or sort the images into a folder per class")
+    conditional = bool(opened.classes) if labels is None else labels
+    recipe = recipe.for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
+    check(recipe, opened)
+    runs = Path(runs_dir)
+    stem = layout.slug(opened.name)
+    folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, opened.describe())
+    return _fit(folder, recipe, opened, watch)
+
+
+def resume(
+    run: str | Path | Run,
+    *,
+    epochs: float | None = None,
+    images: int | None = None,
+    minutes: float | None = None,
+    runs_dir: str | Path = "runs",
+    data: str | Path | Dataset | None = None,
+    watch: Watcher | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Run:
+    """Go on with a run from its newest good checkpoint, to its own budget or to a new one (totals, not additions).
+
+    data: where the pictures are now, if they were moved; they must be the same pictures.
+    """
+    found = run if isinstance(run, Run) else open_run(run, runs_dir)
+    recipe, facts = found.recipe, found.data
+    opened = data if isinstance(data, Dataset) else open_dataset(
+        data or facts.get("path") or facts.get("source", ""),
+        split=facts.get("split", "train"),
+        size=(recipe.height, recipe.width),
+        channels=recipe.channels,
+        report=tell,
+    )
+    if opened.sha256 != facts.get("sha256"):
+        raise DcganError(
+            f"{found.name} was trained on other pictures than {opened.name} holds now: give the same ones with --data, "
+            "or train a new run"
+        )
+    longer = recipe.with_budget(epochs=epochs, images=images, minutes=minutes)
+    check(longer, opened)
+    if longer != recipe:
+        write_json(found.folder / layout.RECIPE, longer.to_dict())
+    return _fit(found.folder, longer, opened, watch)
+
+
+def load(path_or_name: str | Path, *, runs_dir: str | Path = "runs") -> Run | Model:
+    """A run (folder or name), a model file, a checkpoint, or a model that comes with dcgan, in that order."""
+    path = Path(path_or_name)
+    if path.is_dir():
+        return Run(path)
+    if path.is_file() or path.suffix in (".safetensors", ".json"):
+        return checkpoint_model(path) if path.with_suffix(".json").is_file() else load_model(path)
+    if layout.NAME.fullmatch(str(path_or_name)):
+        if (Path(runs_dir) / path / layout.RECIPE).is_file():
+            return Run(Path(runs_dir) / path)
+        shipped = PRETRAINED / f"{path}.safetensors"
+        if shipped.is_file():
+            return load_model(shipped)
+    known = [run.name for run in list_runs(Path(runs_dir))] + [file.stem for file in PRETRAINED.glob("*.safetensors")]
+    raise one_of("run or model", str(path_or_name), known, "`dcgan runs` lists them; a path works too.")
+
+
+def open_run(name: str | Path, runs_dir: str | Path = "runs") -> Run:
+    """The run called `name` in `runs_dir`, or at that path. Unlike `load`, never a model."""
+    for folder in (Path(runs_dir) / name, Path(name)):
+        if (folder / layout.RECIPE).is_file():
+            return Run(folder)
+    if Path(name).is_dir():
+        return Run(Path(name))
+    known = [run.name for run in list_runs(Path(runs_dir))]
+    raise one_of("run", str(name), known, f"Runs are looked for in {runs_dir}.")
+
+
+def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> Run:
+    reporter = _Reporter(folder, watch)
+    try:
+        fit(folder, recipe, data, Engine.choose(recipe.precision), reporter)
+    finally:
+        write_report(folder)
+    return Run(folder)
+
+
+class _Reporter:
+    """Passes journal entries on, and now and then draws the report, so that it can be read while the run goes on."""
+
+    def __init__(self, folder: Path, watch: Watcher | None) -> None:
+        self.folder, self.watch = folder, watch
+        self.due = time.monotonic() + 20
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        if self.watch:
+            self.watch(entry)
+        if entry["event"] == "checkpoint" and time.monotonic() > self.due:
+            before = time.monotonic()
+            write_report(self.folder)
+            after = time.monotonic()
+            self.due = after + REPORT_COST * (after - before)

@@ -1,0 +1,53 @@
+"""What one training step does, by name. A new method is one file here and one row in `METHODS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn, optim
+
+from dcgan.errors import one_of
+from dcgan.methods import adversarial
+from dcgan.methods.batch import Batch
+from dcgan.recipe import Recipe
+
+__all__ = ["METHODS", "Batch", "Method", "build_method"]
+
+Autocast = Callable[[], AbstractContextManager[None]]
+"""Opens the context in which forward passes run; the engine's business."""
+
+
+class Method(Protocol):
+    """Networks, their optimizers by the same role, and the step that trains them.
+
+    `networks` holds at least "generator" and "discriminator". All that training changes must lie in the networks
+    and the optimizers: a checkpoint stores these and nothing else.
+    """
+
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, optim.Optimizer]
+
+    def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Train once on `batch`. Returns 0-d tensors on the device by quantity: at least `loss_d`, `loss_g`,
+        `real_score`, `fake_score`. It must not wait for the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's constructor."""
+
+    build: Callable[[Recipe, dict[str, nn.Module], Autocast], Method]
+
+
+METHODS: dict[str, Row] = {"adversarial": Row(adversarial.Adversarial)}
+
+
+def build_method(recipe: Recipe, networks: dict[str, nn.Module], autocast: Autocast) -> Method:
+    """The recipe's method over networks that are already on their device."""
+    if recipe.method not in METHODS:
+        raise one_of("method", recipe.method, METHODS)
+    return METHODS[recipe.method].build(recipe, networks, autocast)

@@ -1,0 +1,144 @@
+"""The `fast` family: small DCGANs whose depth follows the image, made for quality per second on a CPU.
+
+Strided convolutions in place of pooling, batch norm and ReLU in G, leaky ReLU in D (Radford et al. 2016, section 3),
+spectral norm in D (Miyato et al. 2018), projection conditioning in D (Miyato & Koyama 2018, eq. 3) and
+class-conditional batch norm in G (Dumoulin et al. 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from dcgan.errors import DcganError
+from dcgan.recipe import Recipe
+
+SMALLEST, LARGEST = 8, 128
+WIDEST = 8
+"""Feature maps double from level to level, up to this many times the finest level's."""
+
+
+def build(recipe: Recipe) -> dict[str, nn.Module]:
+    """Generator and discriminator for any image of 8×8 to 128×128 pixels, grey or colour."""
+    size = recipe.height, recipe.width
+    if not all(SMALLEST <= edge <= LARGEST for edge in size):
+        raise DcganError(
+            f"{recipe.preset} makes images from {SMALLEST}x{SMALLEST} to {LARGEST}x{LARGEST}, not {size[0]}x{size[1]}: "
+            f"add --size {min(max(size[0], SMALLEST), LARGEST)}x{min(max(size[1], SMALLEST), LARGEST)}"
+        )
+    return {"generator": Generator(recipe), "discriminator": Discriminator(recipe)}
+
+
+def halvings(edge: int) -> int:
+    """How often an edge of `edge` pixels is halved to come to 4 … 8 pixels: 28 → 2 (7), 64 → 3 (8), 8 → 1 (4)."""
+    return max(1, math.ceil(math.log2(edge / 8)))
+
+
+def levels(recipe: Recipe) -> list[tuple[int, int]]:
+    """(stride over height, stride over width) of each level, finest first; a short edge stops halving early."""
+    down = halvings(recipe.height), halvings(recipe.width)
+    return [(1 + (level < down[0]), 1 + (level < down[1])) for level in range(max(down))]
+
+
+def maps(base: int, count: int) -> list[int]:
+    """Feature maps of `count` levels, finest first: base, 2·base, 4·base, …"""
+    return [base * min(2**level, WIDEST) for level in range(count)]
+
+
+def geometry(stride: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """Kernel 4 where the stride is 2 and 3 where it is 1, both with padding 1: sizes halve, double or stay."""
+    return {"kernel_size": (2 + stride[0], 2 + stride[1]), "stride": stride, "padding": (1, 1)}
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch norm whose scale and shift are a class's own; plain batch norm without classes. (N, C, H, W) → the same."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(features, affine=not classes)
+        if classes:
+            self.scale = nn.Embedding(classes, features)
+            self.shift = nn.Embedding(classes, features)
+            nn.init.ones_(self.scale.weight)
+            nn.init.zeros_(self.shift.weight)
+
+    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        x = self.norm(x)
+        if labels is None or not hasattr(self, "scale"):
+            return x
+        scale, shift = self.scale(labels).to(x.dtype), self.shift(labels).to(x.dtype)
+        return torch.addcmul(shift[:, :, None, None], x, scale[:, :, None, None])
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) → dense → 4 … 8 pixel map → convT to full size → 3×3 conv → tanh, (N, C, H, W) in [-1, 1].
+
+    At 28×28 unconditional this is the 566k-parameter generator: 7×7×128 → 14×14×64 → 28×28×32 → 1.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.size = recipe.height, recipe.width
+        strides = levels(recipe)
+        widths = maps(recipe.g_maps, len(strides) + 1)[::-1]
+        self.base = tuple(
+            -(-edge // math.prod(stride[axis] for stride in strides)) for axis, edge in enumerate(self.size)
+        )
+        self.project = nn.Linear(recipe.z_dim, widths[0] * self.base[0] * self.base[1], bias=False)
+        # The finest level keeps plain batch norm: its class-conditional form cost a tenth of the step and draws no class.
+        self.norms = nn.ModuleList(
+            ConditionalBatchNorm(width, recipe.classes if level < len(strides) else 0)
+            for level, width in enumerate(widths)
+        )
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, bias=False, **geometry(stride))
+            for (a, b), stride in zip(pairwise(widths), strides[::-1], strict=True)
+        )
+        self.paint = nn.Conv2d(widths[-1], recipe.channels, 3, padding=1)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.project(z).view(len(z), -1, *self.base)
+        x = self.norms[0](x, labels).relu_()
+        for up, norm in zip(self.ups, self.norms[1:], strict=True):
+            x = norm(up(x), labels).relu_()
+        x = torch.tanh(self.paint(x))
+        top, left = (x.shape[2] - self.size[0]) // 2, (x.shape[3] - self.size[1]) // 2
+        return x[:, :, top : top + self.size[0], left : left + self.size[1]]
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, H, W) in [-1, 1] → logits (N,).
+
+    At 28×28 unconditional this is the 371k-parameter discriminator: conv 32, 64 (k4s2), 128 (k3s1), 128 (k4s2), dense 1.
+    With classes the logit is w·φ(x) + e_y·φ(x): the projection discriminator.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        strides = levels(recipe)
+        widths = maps(recipe.d_maps, len(strides) + 1)
+        shapes = [(recipe.channels, widths[0]), *pairwise(widths), (widths[-1], widths[-1])]
+        plan = [*strides, (1, 1), (2, 2)]
+        normed = spectral_norm if recipe.spectral_norm else nn.Identity()
+        self.convs = nn.ModuleList(
+            normed(nn.Conv2d(a, b, **geometry(stride))) for (a, b), stride in zip(shapes, plan, strict=True)
+        )
+        height, width = recipe.height, recipe.width
+        for stride in plan:
+            height, width = height // stride[0], width // stride[1]
+        features = widths[-1] * height * width
+        self.judge = normed(nn.Linear(features, 1))
+        self.classes = normed(nn.Embedding(recipe.classes, features)) if recipe.classes else None
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        for conv in self.convs:
+            x = nn.functional.leaky_relu_(conv(x), 0.2)
+        x = x.flatten(1)
+        logits: Tensor = self.judge(x).squeeze(1)
+        if self.classes is not None:
+            logits = logits + (x * self.classes(labels).to(x.dtype)).sum(1)
+        return logits.float()

@@ -1,0 +1,93 @@
+"""Adversarial losses and penalties: pure functions of logits and gradients, all in float32.
+
+`real` and `fake` are the discriminator's logits, shape (N,). Every loss is a mean over the batch, a 0-d tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from dcgan.errors import one_of
+
+
+class Loss(Protocol):
+    """A loss of two batches of logits, (N,) and (N,), to a 0-d tensor."""
+
+    def __call__(self, real: Tensor, fake: Tensor) -> Tensor: ...
+
+
+def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """BCE(D(x), 1) + BCE(D(G(z)), 0) from logits (Goodfellow et al. 2014, eq. 1)."""
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """BCE(D(G(z)), 1), the non-saturating loss (Goodfellow et al. 2014, section 3)."""
+    return softplus(-fake).mean()
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))) (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def hinge_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """−E D(G(z)) (Miyato et al. 2018, eq. 17)."""
+    return -fake.mean()
+
+
+def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E softplus(−(D(x) − D(G(z)))), each real paired with one fake (Huang et al. 2024, eq. 2)."""
+    return softplus(fake - real).mean()
+
+
+def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """E softplus(−(D(G(z)) − D(x))) (Huang et al. 2024, eq. 2)."""
+    return softplus(real - fake).mean()
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A pair of losses. `relative` ones judge a real image against a fake one, so one logit alone means nothing."""
+
+    discriminator: Loss
+    generator: Loss
+    relative: bool = False
+
+    def scores(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean probability of "real" that D gives to real and to fake images, 0-d each, from 0 to 1.
+
+        For a relative objective it is the probability that the one looks more real than its partner.
+        """
+        if self.relative:
+            ahead = torch.sigmoid(real - fake).mean()
+            return ahead, 1 - ahead
+        return torch.sigmoid(real).mean(), torch.sigmoid(fake).mean()
+
+
+OBJECTIVES = {
+    "bce": Objective(bce_discriminator, bce_generator),
+    "hinge": Objective(hinge_discriminator, hinge_generator),
+    "relativistic": Objective(relativistic_discriminator, relativistic_generator, relative=True),
+}
+
+
+def objective(name: str) -> Objective:
+    """The objective called `name`; an unknown one names its nearest."""
+    if name not in OBJECTIVES:
+        raise one_of("objective", name, OBJECTIVES)
+    return OBJECTIVES[name]
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """E ‖∇ D(x)‖², zero-centred: R1 on real images, R2 on fakes (Mescheder et al. 2018, eq. 9).
+
+    images: (N, C, H, W), requiring a gradient. logits: (N,), computed from them. Returns a 0-d tensor.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()

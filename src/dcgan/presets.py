@@ -1,0 +1,44 @@
+"""The table of presets: one row a model. A new model is one network file and one row here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dcgan.errors import one_of
+from dcgan.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe with a name, and what it is for. `size` is the edge used when the pictures leave it open."""
+
+    recipe: Recipe
+    size: int
+    purpose: str
+
+
+def _row(name: str, size: int, purpose: str, **fields: object) -> tuple[str, Preset]:
+    return name, Preset(Recipe(preset=name, **fields), size, purpose)  # type: ignore[arg-type]
+
+
+# fmt: off
+PRESETS = dict([
+    #    name       size  what it is for                                      network         objective
+    _row("fast-28", 28, "quality per second on small pictures, 8 to 31 px",  network="fast", objective="hinge", images=600_000),
+    _row("fast-32", 32, "the same for pictures of 32 to 47 px",              network="fast", objective="hinge", images=600_000, g_maps=48),
+    _row("fast-64", 64, "the same for pictures of 48 to 128 px",             network="fast", objective="hinge", images=400_000),
+])
+# fmt: on
+
+
+def preset(name: str) -> Preset:
+    """The preset called `name`; an unknown one names its nearest."""
+    if name not in PRESETS:
+        raise one_of("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def preset_for(size: tuple[int, int]) -> str:
+    """The name of the fast preset for images of (height, width) pixels."""
+    edge = max(size)
+    return "fast-28" if edge < 32 else "fast-32" if edge < 48 else "fast-64"

@@ -1,0 +1,168 @@
+"""A recipe: everything that decides what a training run computes, as one frozen dataclass and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dcgan.errors import DcganError, one_of
+
+LARGEST_SEED = 2**63 - 1
+
+
+def _key(default: Any, help: str, *, range: tuple[float, float] | None = None, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help, "range": range, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run, with the weights, the data and the clock left out.
+
+    Two runs with the same recipe, data and number of threads are the same run, bit for bit. The size of
+    an image and the number of classes are 0 in a preset and filled in from the data by `for_data`.
+    """
+
+    preset: str = _key("custom", "the row of the preset table that this recipe started from")
+    network: str = _key("fast", "family of generator and discriminator")
+    method: str = _key("adversarial", "what one training step does")
+    objective: str = _key("hinge", "adversarial loss")
+
+    height: int = _key(0, "image height in pixels; follows the data", range=(0, 128))
+    width: int = _key(0, "image width in pixels; follows the data", range=(0, 128))
+    channels: int = _key(0, "1 grey, 3 colour; follows the data", range=(0, 3))
+    classes: int = _key(0, "number of classes; 0 is an unconditional model", range=(0, 100_000))
+
+    z_dim: int = _key(64, "length of the latent vector", range=(1, 4096))
+    prior: str = _key("normal", "distribution of the latent vector", choices=("normal", "uniform"))
+    g_maps: int = _key(32, "generator feature maps at the finest level", range=(1, 1024))
+    d_maps: int = _key(32, "discriminator feature maps at the finest level", range=(1, 1024))
+    spectral_norm: bool = _key(True, "spectral normalisation of the discriminator's weights")
+
+    batch: int = _key(64, "images in a minibatch", range=(2, 65_536))
+    g_lr: float = _key(4e-4, "generator's learning rate", range=(0.0, 1e3))
+    d_lr: float = _key(4e-4, "discriminator's learning rate", range=(0.0, 1e3))
+    beta1: float = _key(0.0, "Adam's beta1", range=(0.0, 0.999999))
+    beta2: float = _key(0.99, "Adam's beta2", range=(0.0, 0.999999))
+    adam_eps: float = _key(1e-8, "Adam's epsilon", range=(0.0, 1.0))
+    gamma: float = _key(0.0, "weight of the zero-centred gradient penalties R1 and R2", range=(0.0, 1e6))
+    penalty_every: int = _key(4, "steps from one penalty to the next; its weight grows as much", range=(1, 1000))
+    ema: float = _key(0.998, "decay of the generator's moving average, per step", range=(0.0, 0.999999))
+    flip: bool = _key(False, "mirror half of the real images left to right")
+
+    seed: int = _key(0, "seed of every random draw", range=(0, LARGEST_SEED))
+    precision: str = _key("auto", "arithmetic of the training step", choices=("auto", "bf16", "float32"))
+    keep_every: int = _key(10, "every k-th checkpoint is kept for good", range=(1, 1_000_000))
+    epochs: float = _key(0.0, "budget: passes over the data", range=(0.0, 1e9))
+    images: int = _key(0, "budget: real images seen", range=(0, 10**15))
+    minutes: float = _key(0.0, "budget: minutes of training", range=(0.0, 1e7))
+
+    def __post_init__(self) -> None:
+        for name, spec in FIELDS.items():
+            _check(name, getattr(self, name), spec)
+        if sum(bool(value) for value in (self.epochs, self.images, self.minutes)) > 1:
+            raise DcganError("recipe: epochs, images and minutes are three ways to say one budget: give one of them")
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the model is asked for a class."""
+        return self.classes > 0
+
+    def for_data(self, size: tuple[int, int], channels: int, classes: int) -> Recipe:
+        """The recipe with the image's (height, width), its channels and the number of classes filled in."""
+        return dataclasses.replace(self, height=size[0], width=size[1], channels=channels, classes=classes)
+
+    def with_budget(self, *, epochs: float | None = None, images: int | None = None, minutes: float | None = None) -> Recipe:
+        """The recipe with another budget; unchanged when none is given."""
+        given = {k: v for k, v in (("epochs", epochs), ("images", images), ("minutes", minutes)) if v is not None}
+        if not given:
+            return self
+        if len(given) > 1:
+            raise DcganError(f"--{' and --'.join(given)} are ways to say one budget: give one of them")
+        (name, value), = given.items()
+        if not value > 0 or not math.isfinite(value):
+            raise DcganError(f"--{name} is {value}: a budget must be above 0")
+        return dataclasses.replace(self, **{"epochs": 0.0, "images": 0, "minutes": 0.0, **given})
+
+    def with_settings(self, settings: Iterable[str]) -> Recipe:
+        """The recipe with `key=value` strings applied, each value read as its field's type."""
+        changes: dict[str, Any] = {}
+        for setting in settings:
+            name, equals, text = setting.partition("=")
+            if not equals:
+                raise DcganError(f"--set {setting[:80]}: write key=value, for example --set batch=128")
+            changes[name.strip()] = _parse(name.strip(), text.strip())
+        return self.with_changes(changes)
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Recipe:
+        """The recipe with fields replaced; an unknown field is refused by name."""
+        for name in changes:
+            if name not in FIELDS:
+                raise one_of("recipe key", name, FIELDS)
+        return dataclasses.replace(self, **changes)
+
+    def same_model(self, other: Recipe) -> bool:
+        """Whether both recipes compute the same steps; budget and keeping may differ."""
+        free = {"epochs": 0.0, "images": 0, "minutes": 0.0, "keep_every": 1}
+        return dataclasses.replace(self, **free) == dataclasses.replace(other, **free)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by name, JSON-ready."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: object, where: str = "recipe") -> Recipe:
+        """The recipe in a JSON object. Raises `DcganError` naming the unknown, missing or wrong field."""
+        if not isinstance(value, dict):
+            raise DcganError(f"{where}: expected a JSON object with the fields of a recipe")
+        for name in value:
+            if name not in FIELDS:
+                raise one_of(f"field in {where}:", str(name), FIELDS)
+        try:
+            return cls(**value)
+        except DcganError as error:
+            raise DcganError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "recipe") -> Recipe:
+        """`from_dict` of a JSON text."""
+        try:
+            return cls.from_dict(json.loads(text), where)
+        except (ValueError, RecursionError):
+            raise DcganError(f"{where}: not valid JSON") from None
+
+
+FIELDS = {spec.name: spec for spec in dataclasses.fields(Recipe)}
+"""The recipe's fields by name; each has `help`, `range` and `choices` in its metadata."""
+
+
+def _check(name: str, value: object, spec: dataclasses.Field[Any]) -> None:
+    expected = type(spec.default)
+    if expected is float and type(value) is int:
+        value = float(value)
+    if type(value) is not expected:
+        raise DcganError(f"{name} is {value!r:.80}: expected {_article(expected)}")
+    bounds, choices = spec.metadata["range"], spec.metadata["choices"]
+    if choices and value not in choices:
+        raise DcganError(f"{name} is {value!r:.80}: expected one of {', '.join(choices)}")
+    if bounds and not bounds[0] <= value <= bounds[1]:  # type: ignore[operator]
+        raise DcganError(f"{name} is {value}: must be from {bounds[0]:g} to {bounds[1]:g}")
+
+
+def _article(kind: type) -> str:
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[kind]
+
+
+def _parse(name: str, text: str) -> Any:
+    if name not in FIELDS:
+        raise one_of("recipe key", name, FIELDS, "`dcgan presets show` lists them all." if not name else "")
+    kind = type(FIELDS[name].default)
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError):
+        raise DcganError(f"--set {name}={text[:40]}: expected {_article(kind)}") from None

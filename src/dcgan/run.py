@@ -1,0 +1,129 @@
+"""A run folder as an object: what was trained, how far it came, and the pictures it makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dcgan.errors import DcganError
+from dcgan.model import Block, Generated, Model
+from dcgan.recipe import Recipe
+from dcgan.training import folder as layout
+from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, read_manifest
+from dcgan.training.engine import Engine
+from dcgan.training.journal import read_journal
+from dcgan.training.state import expected_state
+
+
+class Run:
+    """A training run on disk. Reading it changes nothing; `dcgan.train` and `dcgan.resume` write it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.resolve().name
+        self.notes: list[str] = []
+        layout.read_recipe(folder)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as the folder states it now."""
+        return layout.read_recipe(self.folder)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What was read: name, sizes, classes and counts, hashes, source."""
+        path = self.folder / layout.DATA
+        try:
+            value = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            value = None
+        if not isinstance(value, dict):
+            raise DcganError(f"{path} is missing or damaged: the run's data cannot be told")
+        return value
+
+    @property
+    def report(self) -> Path:
+        """The path of `report.html`."""
+        return self.folder / layout.REPORT
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every interval and event so far, oldest first."""
+        return list(read_journal(self.folder / layout.JOURNAL))
+
+    @property
+    def state(self) -> str:
+        """"finished", "stopped", "failed", "running or killed" or "not started", by the journal's last word."""
+        words = {"finish": "finished", "stop": "stopped", "error": "failed"}
+        last = next((entry["event"] for entry in reversed(self.journal())), None)
+        return "not started" if last is None else words.get(last, "running or killed")
+
+    def model(self, engine: Engine | None = None) -> Model:
+        """The averaged generator and discriminator of the newest good checkpoint.
+
+        A damaged newer one is named in `notes`. Raises `DcganError` when there is none to use.
+        """
+        recipe = self.recipe
+        expected = expected_state(recipe)
+        self.notes.clear()
+        for path in manifest_paths(self.folder / layout.CHECKPOINTS):
+            try:
+                return _model(self.name, path, expected, engine)
+            except Damaged as error:
+                self.notes.append(f"{error}; using the one before")
+        if self.notes:
+            raise Damaged(f"{self.folder}: no checkpoint can be used. {self.notes[0].rpartition(';')[0]}")
+        raise DcganError(f"{self.folder} has no checkpoint yet: train it with `dcgan resume {self.name}`")
+
+    @cached_property
+    def _model(self) -> Model:
+        return self.model()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names in label order; empty for an unconditional model."""
+        return self._model.classes
+
+    def generate(
+        self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
+    ) -> Generated:
+        """New images and their labels: see `Model.generate`."""
+        return self._model.generate(count, label=label, seed=seed, balanced=balanced)
+
+    def blocks(
+        self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
+    ) -> Iterator[Block]:
+        """New images by blocks, with D's scores: see `Model.blocks`."""
+        return self._model.blocks(count, label=label, seed=seed, balanced=balanced)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, {self.state})"
+
+
+def checkpoint_model(path: Path, engine: Engine | None = None) -> Model:
+    """The model of one checkpoint, given its manifest (`.json`) or its weights (`.safetensors`)."""
+    manifest = path.with_suffix(".json")
+    return _model(path.stem, manifest, expected_state(read_manifest(manifest).recipe), engine)
+
+
+def list_runs(runs: Path) -> list[Run]:
+    """The runs in a folder, by name. What is not a run is passed over."""
+    if not runs.is_dir():
+        return []
+    found = []
+    for folder in sorted(path.parent for path in runs.glob(f"*/{layout.RECIPE}")):
+        try:
+            found.append(Run(folder))
+        except DcganError:
+            continue
+    return found
+
+
+def _model(name: str, path: Path, expected: dict[str, Any], engine: Engine | None) -> Model:
+    manifest, tensors = load_checkpoint(path, expected)
+    facts = {"step": manifest.step, "images": manifest.images, "seconds": manifest.seconds, **manifest.made_with}
+    return Model(
+        name, manifest.recipe, tensors, classes=manifest.classes, counts=manifest.counts, facts=facts, engine=engine
+    )

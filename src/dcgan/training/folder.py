@@ -1,0 +1,82 @@
+"""The run folder on disk: what lies where, how one is begun, and how two writers are kept apart."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dcgan.errors import DcganError
+from dcgan.files import make_folder, refused, write_json
+from dcgan.recipe import Recipe
+
+NAME = re.compile(r"[a-z0-9-]{1,64}")
+RECIPE, DATA, JOURNAL, SAMPLES, CHECKPOINTS, REPORT = (
+    "recipe.json",
+    "data.json",
+    "journal.jsonl",
+    "samples",
+    "checkpoints",
+    "report.html",
+)
+
+
+def slug(text: str) -> str:
+    """`text` as a run's name: lower case, digits and hyphens, at most 64."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64] or "run"
+
+
+def new_name(runs: Path, stem: str) -> str:
+    """The first of stem-1, stem-2, … that no run has."""
+    number = 1
+    while (runs / f"{stem[:56]}-{number}").exists():
+        number += 1
+    return f"{stem[:56]}-{number}"
+
+
+def begin(runs: Path, name: str, recipe: Recipe, data: dict[str, Any]) -> Path:
+    """Create the folder of a new run. A name that is taken is refused with the way to resume it."""
+    if not NAME.fullmatch(name):
+        raise DcganError(f"run name '{name[:80]}': use a-z, 0-9 and hyphens, at most 64, for example {slug(name)}")
+    folder = runs / name
+    make_folder(runs)
+    if folder.exists():
+        raise DcganError(
+            f"a run named {name} exists in {runs}: continue it with `dcgan resume {name}`, or choose another --name"
+        )
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise refused(folder, error) from error
+    make_folder(folder / SAMPLES)
+    make_folder(folder / CHECKPOINTS)
+    write_json(folder / DATA, data)
+    # The recipe is written last: a folder with one is a run, a folder without is a beginning that was cut short.
+    write_json(folder / RECIPE, recipe.to_dict())
+    return folder
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of a run folder."""
+    try:
+        return Recipe.from_json((folder / RECIPE).read_bytes(), str(folder / RECIPE))
+    except OSError as error:
+        raise DcganError(f"{folder} is not a run: {RECIPE} cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold the run for writing. Another process that trains it is named as the reason of the refusal."""
+    try:
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise refused(folder / ".lock", error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DcganError(f"{folder} is being trained by another process: wait for it, or stop it first") from None
+        yield

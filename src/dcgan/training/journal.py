@@ -1,0 +1,58 @@
+"""The journal: one JSON object a line, for every interval and every event of a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dcgan.files import refused, write_atomic
+
+
+class Journal:
+    """Appends events to `journal.jsonl`. A line is written by one system call, so readers see whole lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, event: str, **facts: Any) -> dict[str, Any]:
+        """Append one event with the time of day, and return it. Numbers that are not finite become words."""
+        entry = {"event": event, **facts, "time": datetime.now(UTC).isoformat(timespec="seconds")}
+        line = json.dumps({key: _plain(value) for key, value in entry.items()}, ensure_ascii=False, allow_nan=False)
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                os.write(descriptor, line.encode() + b"\n")
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise refused(self.path, error) from error
+        return entry
+
+    def rewind(self, step: int) -> None:
+        """Forget what came after `step`: a run that resumes from there writes it again."""
+        if self.path.exists():
+            kept = [entry for entry in read_journal(self.path) if entry.get("step", 0) <= step]
+            write_atomic(self.path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """The events of a journal, oldest first. A line torn by a crash is passed over."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and "event" in entry:
+                yield entry
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

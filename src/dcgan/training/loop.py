@@ -1,0 +1,284 @@
+"""The training loop: batch → step → average → watch the numbers → report, sample, save → done?
+
+Progress is counted in real images. Every random draw is a function of (seed, step, rank), so nothing but the step
+number has to be restored for a resumed run to be the uninterrupted one, bit for bit.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from dcgan import __version__
+from dcgan.data.dataset import Dataset
+from dcgan.data.sampling import BatchSampler, Stream, flips, labels, latent, torch_seed
+from dcgan.errors import DcganError, Diverged, Interrupted
+from dcgan.files import write_atomic
+from dcgan.methods import Batch, build_method
+from dcgan.networks import build_networks
+from dcgan.pictures import grid, png
+from dcgan.recipe import Recipe
+from dcgan.training import folder as layout
+from dcgan.training.budget import Budget
+from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, save_checkpoint
+from dcgan.training.ema import Average
+from dcgan.training.engine import Engine, to_uint8
+from dcgan.training.journal import Journal
+from dcgan.training.signals import StopRequest
+from dcgan.training.state import expected_state, load_state, state_tensors
+
+Watcher = Callable[[dict[str, Any]], None]
+"""Is told every journal entry as it is written, with `left`, the seconds to go, and `done`, 0 to 1, added."""
+
+JOURNAL_SECONDS, EPOCH_SECONDS, SAMPLE_SECONDS, CHECKPOINT_SECONDS = 1.0, 0.5, 5.0, 30.0
+
+
+class Trainer:
+    """One run in memory: its networks, its place in the data, and the step."""
+
+    def __init__(self, recipe: Recipe, data: Dataset, engine: Engine) -> None:
+        self.recipe, self.data, self.engine = recipe, data, engine
+        self.step = 0
+        torch.manual_seed(recipe.seed)
+        networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
+        self.method = build_method(recipe, networks, engine.autocast)
+        self.average = Average(networks["generator"], recipe.ema)
+        self.sampler = BatchSampler(len(data), recipe.batch, recipe.seed)
+        self.pool = engine.tensor(data.images)
+        self.pool_labels = None if data.labels is None else engine.tensor(data.labels)
+        self.fixed = self._fixed_batch()
+
+    @property
+    def images(self) -> int:
+        """Real images seen so far."""
+        return self.step * self.recipe.batch
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the data so far."""
+        return self.images / len(self.data)
+
+    def advance(self) -> dict[str, Tensor]:
+        """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite."""
+        torch.manual_seed(torch_seed(self.recipe.seed, self.step, 0))
+        values = self.method.step(self.batch(self.step), self.step)
+        self.average.update(self.step)
+        for role, module in self.method.networks.items():
+            values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
+            gradients = [p.grad for p in module.parameters() if p.grad is not None]
+            values[f"grad_{role[0]}"] = get_total_norm(gradients)
+        self.step += 1
+        finite = torch.isfinite(torch.stack(list(values.values())))
+        if not finite.all():
+            bad = [name for name, good in zip(values, finite.tolist(), strict=True) if not good]
+            raise Diverged(f"{', '.join(bad)} became NaN or infinite at step {self.step}")
+        return values
+
+    def batch(self, step: int) -> Batch:
+        """The minibatch of a step, a function of (seed, step) alone."""
+        recipe, engine = self.recipe, self.engine
+        index = engine.tensor(self.sampler.indices(step))
+        real = engine.scaled(self.pool[index])
+        if recipe.flip:
+            mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch))
+            real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
+        z = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)
+        real_labels = fake_labels = None
+        if recipe.conditional and self.pool_labels is not None:
+            real_labels = self.pool_labels[index]
+            fake_labels = engine.tensor(labels(recipe.seed, step, 0, recipe.batch, self.data.counts))
+        return Batch(real, real_labels, engine.tensor(z), fake_labels)
+
+    def picture(self) -> bytes:
+        """PNG of the averaged generator's images from the same z every time; one column a class where there are some."""
+        z, wanted, columns = self.fixed
+        with torch.no_grad():
+            images = to_uint8(self.average.module(z, wanted))
+        return png(grid(images, columns))
+
+    def _fixed_batch(self) -> tuple[Tensor, Tensor | None, int]:
+        recipe = self.recipe
+        columns = recipe.classes if 4 <= recipe.classes <= 16 else 8
+        z = latent(recipe.seed, 0, 0, 8 * columns, recipe.z_dim, recipe.prior, Stream.FIXED)
+        wanted = np.arange(8 * columns, dtype=np.int64) % recipe.classes if recipe.conditional else None
+        return self.engine.tensor(z), None if wanted is None else self.engine.tensor(wanted), columns
+
+
+def check(recipe: Recipe, data: Dataset) -> None:
+    """Raise `DcganError` for what would stop a run of this recipe on this data, before anything is written."""
+    Budget.of(recipe, len(data))
+    if (recipe.height, recipe.width) != data.size or recipe.channels != data.channels:
+        raise DcganError(
+            f"{data.name} holds {data.size[0]}x{data.size[1]} images of {data.channels} channels, and the recipe makes "
+            f"{recipe.height}x{recipe.width} of {recipe.channels}: add --size {recipe.height}x{recipe.width}"
+        )
+    expected_state(recipe)
+
+
+def fit(folder: Path, recipe: Recipe, data: Dataset, engine: Engine, watch: Watcher | None = None) -> None:
+    """Train the run in `folder` until its budget is spent, from its newest good checkpoint where it has one.
+
+    Raises `Diverged`, `Interrupted` (after saving) or `DcganError` (a write refused); what was saved before stays.
+    """
+    with layout.sole_writer(folder), StopRequest() as stop:
+        _Session(folder, recipe, data, engine, watch or (lambda entry: None)).run(stop)
+
+
+class _Session:
+    """One sitting of a run: from start or resume to the end, a signal or an error."""
+
+    def __init__(self, folder: Path, recipe: Recipe, data: Dataset, engine: Engine, watch: Watcher) -> None:
+        self.folder, self.recipe, self.data, self.engine, self.watch = folder, recipe, data, engine, watch
+        self.budget = Budget.of(recipe, len(data))
+        self.journal = Journal(folder / layout.JOURNAL)
+        self.trainer = Trainer(recipe, data, engine)
+        self.before = 0.0
+        self.saved_step = 0
+        self._resume()
+        self.started = time.monotonic()
+        self.sums: dict[str, Tensor] = {}
+        self.marks = {"journal": (self.seconds, self.trainer.step), "sample": (self.seconds, self.trainer.step)}
+        self.marks |= {"checkpoint": (self.seconds, self.trainer.step), "epoch": (self.seconds, self.trainer.step)}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, over all sittings."""
+        return self.before + time.monotonic() - self.started
+
+    def run(self, stop: StopRequest) -> None:
+        """Train, and leave a checkpoint and a journal entry behind however it ends."""
+        trainer = self.trainer
+        try:
+            if trainer.step == 0:
+                self._sample()
+            while not self.budget.spent(trainer.images, self.seconds):
+                epoch = int(trainer.epoch)
+                self._note(trainer.advance())
+                self._report(ended_epoch=int(trainer.epoch) > epoch)
+                if stop.signum:
+                    self._interrupt(stop.signum)
+            self._flush()
+            self._sample()
+            self._save()
+            self._log("finish")
+        except Diverged as error:
+            kept = f"the last good checkpoint is step {self.saved_step}" if self.saved_step else "no checkpoint was made yet"
+            message = f"{error}: {kept}. Usually mends it: --set g_lr={self.recipe.g_lr / 4:g} --set d_lr={self.recipe.d_lr / 4:g}"
+            self._log("error", message=message)
+            raise Diverged(message) from None
+
+    def _interrupt(self, signum: int) -> None:
+        self._flush()
+        self._save()
+        name = signal.Signals(signum).name
+        self._log("stop", reason=name)
+        raise Interrupted(
+            f"{name}: saved at step {self.trainer.step}; go on with `dcgan resume {self.folder.name}`", signum
+        )
+
+    def _resume(self) -> None:
+        """Load the newest good checkpoint; damaged ones are named in the journal."""
+        self.started = time.monotonic()
+        damaged = []
+        checkpoints = manifest_paths(self.folder / layout.CHECKPOINTS)
+        for path in checkpoints:
+            try:
+                manifest, tensors = load_checkpoint(path, expected_state(self.recipe))
+            except Damaged as error:
+                damaged.append(str(error))
+                continue
+            if not manifest.recipe.same_model(self.recipe):
+                raise DcganError(f"{path} was made with another recipe than {self.folder / layout.RECIPE}: restore that file")
+            load_state(self.trainer.method, self.trainer.average, tensors)
+            self.trainer.step = self.saved_step = manifest.step
+            self.before = manifest.seconds
+            threads = manifest.made_with.get("threads")
+            break
+        if checkpoints and not self.saved_step:
+            raise DcganError(f"{self.folder}: no checkpoint can be used. {damaged[0]}")
+        again = self.journal.path.exists()
+        self.journal.rewind(self.trainer.step)
+        facts = self.engine.describe()
+        self._log("resume" if again else "start", version=__version__, **facts)
+        for message in damaged:
+            self._log("warning", message=f"{message}; going on from step {self.trainer.step}")
+        if self.saved_step and threads != facts["threads"]:
+            self._log("warning", message=f"saved with {threads} threads, going on with {facts['threads']}: not bit-identical")
+
+    def _note(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def _report(self, *, ended_epoch: bool) -> None:
+        """Whatever is due now. Intervals grow with the run, so that a long one does not drown in lines and pictures."""
+        if ended_epoch and self._due("epoch", EPOCH_SECONDS):
+            since, step = self.marks["epoch"]
+            passes = (self.trainer.step - step) * self.recipe.batch / len(self.data)
+            self._log("epoch", epoch_seconds=round((self.seconds - since) / passes, 3))
+            self._mark("epoch")
+        if self._due("journal", max(JOURNAL_SECONDS, 0.002 * self.seconds)):
+            self._flush()
+        if self._due("sample", max(SAMPLE_SECONDS, 0.03 * self.seconds)) or (
+            ended_epoch and self._due("sample", max(1.0, 0.003 * self.seconds))
+        ):
+            self._sample()
+        if self._due("checkpoint", CHECKPOINT_SECONDS):
+            self._save()
+
+    def _due(self, what: str, every: float) -> bool:
+        return self.seconds - self.marks[what][0] >= every
+
+    def _mark(self, what: str) -> None:
+        self.marks[what] = (self.seconds, self.trainer.step)
+
+    def _flush(self) -> None:
+        """Write the means of all quantities since the last interval."""
+        since, step = self.marks["journal"]
+        steps = self.trainer.step - step
+        if steps:
+            means = {name: float(total) / steps for name, total in self.sums.items()}
+            rate = steps * self.recipe.batch / max(self.seconds - since, 1e-9)
+            self._log("interval", rate=round(rate, 1), **{name: round(value, 6) for name, value in means.items()})
+        self.sums.clear()
+        self._mark("journal")
+
+    def _sample(self) -> None:
+        name = f"{layout.SAMPLES}/{self.trainer.images:012d}.png"
+        write_atomic(self.folder / name, self.trainer.picture())
+        self._mark("sample")
+        self._log("sample", file=name)
+
+    def _save(self) -> None:
+        trainer = self.trainer
+        if trainer.step == self.saved_step:
+            return
+        path = save_checkpoint(
+            self.folder / layout.CHECKPOINTS,
+            {name: tensor.detach().cpu() for name, tensor in state_tensors(trainer.method, trainer.average).items()},
+            step=trainer.step,
+            images=trainer.images,
+            seconds=round(self.seconds, 3),
+            recipe=self.recipe,
+            classes=self.data.classes if self.recipe.conditional else (),
+            counts=tuple(self.data.counts.tolist()) if self.recipe.conditional else (),
+            made_with={"version": __version__, **self.engine.describe()},
+        )
+        self.saved_step = trainer.step
+        self._mark("checkpoint")
+        self._log("checkpoint", file=f"{layout.CHECKPOINTS}/{path.stem}.safetensors")
+
+    def _log(self, event: str, **facts: Any) -> None:
+        trainer = self.trainer
+        place = {"step": trainer.step, "images": trainer.images, "epoch": round(trainer.epoch, 4)}
+        entry = self.journal.write(event, **{**place, "seconds": round(self.seconds, 3), **facts})
+        rate = entry.get("rate", 0.0)
+        left = self.budget.left(trainer.images, self.seconds, rate) if rate else None
+        self.watch({**entry, "left": left, "done": self.budget.fraction(trainer.images, self.seconds)})

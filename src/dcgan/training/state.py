@@ -1,0 +1,78 @@
+"""A run's whole state as named tensors: networks, optimizers and the moving average, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn, optim
+
+from dcgan.methods import Method, build_method
+from dcgan.networks import build_networks
+from dcgan.recipe import Recipe
+from dcgan.training.ema import Average
+from dcgan.training.engine import Engine
+
+ADAM = ("step", "exp_avg", "exp_avg_sq")
+MODEL_ROLES = ("ema", "discriminator")
+"""What a finished model needs: the averaged generator, and the discriminator that scores its images."""
+
+
+def state_tensors(method: Method, average: Average) -> dict[str, Tensor]:
+    """Every tensor that training changes, by name: `generator.*`, `ema.*`, `optimizer.generator.NAME.exp_avg`, …
+
+    Optimizers that have not stepped yet are filled with their zero state, so that the names never vary.
+    """
+    tensors = {f"ema.{name}": tensor for name, tensor in average.module.state_dict().items()}
+    for role, module in method.networks.items():
+        tensors |= {f"{role}.{name}": tensor for name, tensor in module.state_dict().items()}
+    for role, optimizer in method.optimizers.items():
+        for name, parameter in method.networks[role].named_parameters():
+            state = optimizer.state[parameter] or _fresh(parameter)
+            tensors |= {f"optimizer.{role}.{name}.{key}": state[key] for key in ADAM}
+    return tensors
+
+
+def load_state(method: Method, average: Average, tensors: Mapping[str, Tensor]) -> None:
+    """The reverse of `state_tensors`, in place."""
+    average.module.load_state_dict(part(tensors, "ema"))
+    for role, module in method.networks.items():
+        module.load_state_dict(part(tensors, role))
+    for role, optimizer in method.optimizers.items():
+        load_optimizer(optimizer, method.networks[role], part(tensors, f"optimizer.{role}"))
+
+
+def load_optimizer(optimizer: optim.Optimizer, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give an Adam its state: `NAME.step` () , `NAME.exp_avg` and `NAME.exp_avg_sq` shaped like the parameter."""
+    for name, parameter in module.named_parameters():
+        optimizer.state[parameter] = {
+            key: tensors[f"{name}.{key}"].to(parameter.device, copy=True) for key in ADAM
+        }
+
+
+def part(tensors: Mapping[str, Tensor], role: str) -> dict[str, Tensor]:
+    """The tensors below `role.`, that prefix taken off."""
+    prefix = f"{role}."
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def expected_state(recipe: Recipe) -> dict[str, Tensor]:
+    """Names, shapes and dtypes of a recipe's state on the meta device: no memory is taken, whatever its sizes."""
+    with torch.device("meta"):
+        method = build_method(recipe, build_networks(recipe), Engine(torch.device("meta"), bf16=False).autocast)
+        return state_tensors(method, Average(method.networks["generator"], recipe.ema))
+
+
+def expected_model(recipe: Recipe) -> dict[str, Tensor]:
+    """The part of `expected_state` that a finished model needs."""
+    return {
+        name: tensor for name, tensor in expected_state(recipe).items() if name.partition(".")[0] in MODEL_ROLES
+    }
+
+
+def _fresh(parameter: Tensor) -> dict[str, Tensor]:
+    return {
+        "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+        "exp_avg": torch.zeros_like(parameter),
+        "exp_avg_sq": torch.zeros_like(parameter),
+    }
