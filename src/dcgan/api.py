@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dcgan.data import Dataset, open_dataset
+from dcgan.data import SETS, Dataset, open_dataset
 from dcgan.errors import DcganError, one_of
 from dcgan.files import write_json
 from dcgan.model import Model, load_model
@@ -42,18 +42,24 @@ def train(
     settings: dict[str, Any] | None = None,
     watch: Watcher | None = None,
     tell: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Train a generator on `data` and return the run.
 
     data: a named set, a folder of images, or a `Dataset`. preset: a row of the preset table; by default the fast one
     for the images' size. labels: whether the model can be asked for a class; None says yes where the data has classes.
     One of epochs, images, minutes is the budget; the preset's own otherwise. size: (height, width) to bring images to.
-    settings: recipe fields by name. watch is told every journal entry, tell every line about the data.
+    settings: recipe fields by name. watch is told every journal entry, tell every line about the data, progress
+    how many pictures of how many are read.
     Raises `DcganError` in one line for whatever is wrong; a run that was begun keeps its last checkpoint.
     """
     chosen = find_preset(preset) if preset else None
-    opened = data if isinstance(data, Dataset) else open_dataset(
-        data, size=size, fallback=chosen.size if chosen else None, report=tell
+    opened = (
+        data
+        if isinstance(data, Dataset)
+        else open_dataset(
+            data, size=size, fallback=chosen.size if chosen else None, report=tell, progress=progress
+        )
     )
     row = chosen or find_preset(preset_for(opened.size))
     changes = {key: value for key, value in (("batch", batch), ("seed", seed)) if value is not None}
@@ -67,7 +73,10 @@ def train(
     check(recipe, opened)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)
-    folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, opened.describe())
+    facts = opened.describe()
+    if isinstance(data, Path) or (isinstance(data, str) and data not in SETS):
+        facts["path"] = str(Path(data).resolve())
+    folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, facts)
     return _fit(folder, recipe, opened, watch)
 
 
@@ -88,12 +97,16 @@ def resume(
     """
     found = run if isinstance(run, Run) else open_run(run, runs_dir)
     recipe, facts = found.recipe, found.data
-    opened = data if isinstance(data, Dataset) else open_dataset(
-        data or facts.get("path") or facts.get("source", ""),
-        split=facts.get("split", "train"),
-        size=(recipe.height, recipe.width),
-        channels=recipe.channels,
-        report=tell,
+    opened = (
+        data
+        if isinstance(data, Dataset)
+        else open_dataset(
+            data or (Path(facts["path"]) if "path" in facts else facts.get("source", "")),
+            split=facts.get("split", "train"),
+            size=(recipe.height, recipe.width),
+            channels=recipe.channels,
+            report=tell,
+        )
     )
     if opened.sha256 != facts.get("sha256"):
         raise DcganError(

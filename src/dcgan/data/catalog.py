@@ -1,9 +1,10 @@
-"""The named sets: one row each, with what they hold, their licence, their checksums and where they come from."""
+"""The named sets, one row each: what they hold, their licence and checksums, and where they come from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dcgan.errors import DcganError
 
@@ -56,7 +57,8 @@ class NamedSet:
 
     images: how many per split. size: (height, width). reader: a key of `named.READERS`.
     files: in the order the reader takes them; empty when the set is always at hand.
-    sources: tried in this order, after the folders of this machine.
+    folders: where a package of the system puts the files when it is installed.
+    sources: tried in this order, when neither the cache nor $DCGAN_DATA nor `folders` have a file.
     """
 
     name: str
@@ -68,6 +70,7 @@ class NamedSet:
     licence: str
     reader: str
     files: tuple[File, ...] = ()
+    folders: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
 
     def splits(self, asked: str) -> tuple[str, ...]:
@@ -85,6 +88,10 @@ class NamedSet:
 
 
 DIGITS = tuple("0123456789")
+CLOTHES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
 
 
 _MNIST_FILES = (
@@ -98,7 +105,8 @@ _MNIST_FILES = (
 def _like_mnist(*sha256: str) -> tuple[File, ...]:
     """The four IDX files of MNIST and of the sets made in its likeness, with the checksums of this one."""
     return tuple(
-        File(name, split, digest, size) for (name, split, size), digest in zip(_MNIST_FILES, sha256, strict=True)
+        File(name, split, digest, size)
+        for (name, split, size), digest in zip(_MNIST_FILES, sha256, strict=True)
     )
 
 
@@ -160,9 +168,7 @@ SETS: Mapping[str, NamedSet] = {
             images={"train": 60_000, "test": 10_000},
             size=(28, 28),
             channels=1,
-            classes=tuple(
-                "T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|Bag|Ankle boot".split("|")
-            ),
+            classes=CLOTHES,
             licence="MIT (Zalando SE)",
             reader="idx",
             files=_like_mnist(
@@ -171,6 +177,7 @@ SETS: Mapping[str, NamedSet] = {
                 "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
                 "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
             ),
+            folders=("/usr/share/datasets/fashion-mnist",),
             sources=(
                 Debian("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
                 Web("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"),
@@ -179,3 +186,23 @@ SETS: Mapping[str, NamedSet] = {
     )
 }
 """Every named set by its name. A new set is a new row; a new file format is a new reader in `named.py`."""
+
+
+def describe_sets() -> list[dict[str, Any]]:
+    """One JSON-ready row per named set, with `present`: whether opening its train split needs no fetching."""
+    from dcgan.data.fetch import present  # fetch stands on this module
+
+    return [
+        {
+            "name": row.name,
+            "title": row.title,
+            "images": row.images["train"],
+            "test_images": row.images.get("test", 0),
+            "size": f"{row.size[0]}x{row.size[1]}",
+            "channels": row.channels,
+            "classes": len(row.classes),
+            "licence": row.licence,
+            "present": present(row),
+        }
+        for row in SETS.values()
+    ]

@@ -29,7 +29,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
-            raise ValueError(f"images must be uint8 NCHW with C 1 or 3, not {self.images.dtype} {self.images.shape}")
+            raise ValueError(
+                f"images must be uint8 NCHW with C 1 or 3, not {self.images.dtype} {self.images.shape}"
+            )
         if (self.labels is None) != (not self.classes):
             raise ValueError("labels and class names come together or not at all")
         if self.labels is not None and (
@@ -62,7 +64,7 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape, pixels and labels: the same pictures in the same order, whatever file they came in."""
+        """Hash of shape, pixels and labels: the same for the same pictures, whatever file they came in."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
         digest.update(np.ascontiguousarray(self.images).data)
         if self.labels is not None:

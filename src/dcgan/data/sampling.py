@@ -1,4 +1,7 @@
-"""Every random draw of the project, as a function of (purpose, seed, step, rank): nothing to store, nothing to restore."""
+"""Every random draw of the project, as a function of (purpose, seed, step, rank): nothing has to be restored.
+
+The numbers are those of this version of numpy, which may improve a distribution between versions (NEP 19).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan.errors import DcganError
+from dcgan.recipe import LARGEST_SEED
+
 BLOCK = 64
-"""Generated images are drawn and computed in blocks of this many: image i of a seed lies in block i // BLOCK."""
+"""Generated images are drawn and computed in blocks of this many: image i of a seed is in block i // 64."""
 
 
 class Stream(IntEnum):
@@ -25,8 +31,17 @@ class Stream(IntEnum):
 
 
 def stream(purpose: Stream, seed: int, step: int = 0, rank: int = 0) -> np.random.Generator:
-    """The generator of random numbers for one purpose at one place. seed: 0 … 2**63 − 1."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((int(purpose), seed, step, rank))))
+    """The generator of random numbers for one purpose at one place.
+
+    Philox is a keyed function of a 256-bit counter: (seed, purpose) is the key, and step and rank are the
+    upper half of the counter, so that two places share no number before 2**128 draws (Salmon et al., 2011).
+    A SeedSequence of the four would not do: to it (5 + 2**32, 7, 3) and (5, 1 + 7·2**32, 3) are the same.
+    Raises `DcganError` when the seed is not in 0 … 2**63 − 1.
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise DcganError(f"seed is {seed}: must be from 0 to {LARGEST_SEED}")
+    key = np.array((seed, int(purpose)), np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=np.array((0, 0, step, rank), np.uint64)))
 
 
 def torch_seed(seed: int, step: int, rank: int) -> int:
@@ -42,8 +57,8 @@ def permutation(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
 class BatchSampler:
     """Indices of the real images of each step, ranks disjoint, every image once an epoch.
 
-    Positions run on across epochs, so the last batch of an epoch is filled from the next, and a batch may be larger
-    than the data.
+    Positions run on across epochs, so the last batch of an epoch is filled from the next, and a batch may be
+    larger than the data.
     """
 
     def __init__(self, n: int, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -51,7 +66,7 @@ class BatchSampler:
         self._orders: dict[int, NDArray[np.int64]] = {}
 
     def indices(self, step: int) -> NDArray[np.int64]:
-        """int64 (batch,), this rank's share of global positions step·batch·world … (step+1)·batch·world − 1."""
+        """int64 (batch,): this rank's share of positions step·batch·world … (step+1)·batch·world − 1."""
         position = (step * self.world + self.rank) * self.batch + np.arange(self.batch, dtype=np.int64)
         epochs, offsets = np.divmod(position, self.n)
         result = np.empty(self.batch, np.int64)
@@ -59,6 +74,10 @@ class BatchSampler:
             here = epochs == epoch
             result[here] = self._order(int(epoch))[offsets[here]]
         return result
+
+    def epoch(self, step: int) -> float:
+        """Passes over the data made by all ranks before `step`."""
+        return step * self.batch * self.world / self.n
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if epoch not in self._orders:

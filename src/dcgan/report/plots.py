@@ -98,8 +98,9 @@ def bar_plot(one: Series, x_name: str) -> str:
 
 
 def _axes(x_name: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=SIZE)
+    # Fixed, because a layout engine draws every plot twice, and so that plots below each other align.
+    axes = figure.add_axes((0.13, 0.19, 0.82, 0.77))
     axes.set_xlabel(x_name, color=_INK, fontsize=FONT)
     axes.tick_params(colors=_INK, labelsize=FONT, length=0, pad=5)
     axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.8)

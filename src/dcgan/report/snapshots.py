@@ -119,7 +119,7 @@ def _encode(file: Path, level: tuple[int, int] | None) -> _Grid | None:
     quality, side = level
     image.thumbnail((side, side))
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality)
+    image.save(buffer, "WEBP", quality=quality, method=2)
     return _Grid(file, "webp", buffer.getvalue(), width, height)
 
 

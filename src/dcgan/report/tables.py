@@ -62,7 +62,8 @@ def _classes(facts: dict[str, Any]) -> str:
         own = max(numbers[index], 0.0) if index < len(numbers) else 0.0
         label = count(own) if numbers else ""
         items.append(
-            f'<li><span title="{text(name)}">{text(name, 48)}</span><i style="width:{100 * own / most:.1f}%"></i><b>{label}</b></li>'
+            f'<li><span title="{text(name)}">{text(name, 48)}</span>'
+            f'<i style="width:{100 * own / most:.1f}%"></i><b>{label}</b></li>'
         )
     shown = f'<ul class="classes">{"".join(items[:OPEN])}</ul>'
     if len(names) > OPEN:

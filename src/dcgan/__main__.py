@@ -1,0 +1,5 @@
+"""`python -m dcgan`: the same as the `dcgan` command."""
+
+from dcgan.cli import main
+
+main()

@@ -1,0 +1,78 @@
+"""`dcgan generate` and `dcgan export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcgan.cli.screen import progress, say, tell
+from dcgan.cli.train import RunsDir
+from dcgan.errors import DcganError
+
+Which = Annotated[
+    str, typer.Argument(metavar="RUN|MODEL", help="A run (name or folder), a model file, or a model that comes with dcgan.")
+]
+
+
+def generate(
+    model: Which,
+    n: Annotated[int, typer.Option("-n", help="How many designs.")] = 64,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="Class to make; several are taken in turn. [default: as in the data]")
+    ] = None,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Every class in turn.")] = False,
+    seed: Annotated[int, typer.Option(help="Design i of a seed is always the same picture.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder to make. [default: designs/NAME-1, -2, …]")] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Make N new designs: a PNG file each, manifest.csv (file, seed, index, label, score) and sheet.png.
+
+    The score is the discriminator's logit: the higher, the more real the design looks to it.
+
+    \b
+    Examples:
+      dcgan generate fashion-mnist -n 64
+      dcgan generate shoes -n 500 --label sneaker --seed 7 --out ./new-shoes
+    """
+    from dcgan import api, designs
+    from dcgan.model import Model
+
+    found = api.load(model, runs_dir=runs_dir)
+    trained = found if isinstance(found, Model) else found.model()
+    for note in [] if isinstance(found, Model) else found.notes:
+        tell(f"warning: {note}")
+    target = out or designs.new_folder(Path("designs"), trained)
+    with progress("designs") as update:
+        folder = designs.write_designs(
+            trained, target, n, label=label, seed=seed, balanced=balanced, progress=update
+        )
+    say(f"designs   {folder}")
+    say(f"manifest  {folder / designs.MANIFEST}")
+    say(f"sheet     {folder / designs.SHEET}")
+
+
+def export(
+    run: Which,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The model file to write, ending in .safetensors.")],
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write a run's model as one small file that `dcgan generate` reads anywhere.
+
+    \b
+    Example:
+      dcgan export shoes shoes.safetensors
+    """
+    from dcgan import api
+    from dcgan.model import Model
+
+    if file.suffix != ".safetensors":
+        raise DcganError(f"{file}: a model file ends in .safetensors")
+    if file.exists():
+        raise DcganError(f"{file} exists: choose another name")
+    found = api.load(run, runs_dir=runs_dir)
+    facts = {} if isinstance(found, Model) else {"run": found.name, "data": found.data.get("name", "")}
+    trained = found if isinstance(found, Model) else found.model()
+    trained.save(file, facts)
+    say(f"model  {file} ({file.stat().st_size / 1e6:.1f} MB)")

@@ -1,0 +1,120 @@
+"""`dcgan runs`, `dcgan presets`, `dcgan datasets`: what there is, as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from dcgan.cli.screen import clock, out, say
+from dcgan.cli.train import RunsDir
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+presets_app = typer.Typer(rich_markup_mode=None)
+datasets_app = typer.Typer(rich_markup_mode=None)
+
+
+def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
+    """List the runs: data, preset, state, images seen, time.
+
+    \b
+    Example:
+      dcgan runs --json
+    """
+    from dcgan.run import list_runs
+
+    rows = []
+    for run in list_runs(runs_dir):
+        entries = run.journal()
+        last = entries[-1] if entries else {}
+        rows.append(
+            {
+                "name": run.name,
+                "preset": run.recipe.preset,
+                "data": _data_name(run.folder),
+                "state": run.state,
+                "images": last.get("images", 0),
+                "seconds": last.get("seconds", 0.0),
+                "folder": str(run.folder),
+            }
+        )
+    if as_json:
+        say(json.dumps(rows, indent=2))
+    elif not rows:
+        say(f"no runs in {runs_dir} yet: `dcgan train fashion-mnist --minutes 3` makes one")
+    else:
+        _print(rows, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
+
+
+@presets_app.callback(invoke_without_command=True)
+def presets(context: typer.Context, as_json: Json = False) -> None:
+    """List the presets: what each makes, its parameters, and what it is for.
+
+    \b
+    Example:
+      dcgan presets --json
+    """
+    if context.invoked_subcommand:
+        return
+    from dcgan.networks import build_networks
+    from dcgan.presets import PRESETS
+
+    rows = []
+    for name, row in PRESETS.items():
+        networks = build_networks(row.recipe.for_data((row.size, row.size), 1, 0))
+        sizes = {role: sum(p.numel() for p in module.parameters()) for role, module in networks.items()}
+        rows.append(
+            {
+                "name": name,
+                "makes": f"{row.size}x{row.size}",
+                "objective": row.recipe.objective,
+                "batch": row.recipe.batch,
+                "generator_parameters": sizes["generator"],
+                "discriminator_parameters": sizes["discriminator"],
+                "for": row.purpose,
+            }
+        )
+    if as_json:
+        say(json.dumps(rows, indent=2))
+    else:
+        _print(rows, {"generator_parameters": "{:,}".format, "discriminator_parameters": "{:,}".format})
+
+
+@datasets_app.callback(invoke_without_command=True)
+def datasets(context: typer.Context, as_json: Json = False) -> None:
+    """List the named data sets: size, classes, licence, and whether each is on this machine already.
+
+    \b
+    Example:
+      dcgan datasets --json
+    """
+    if context.invoked_subcommand:
+        return
+    from dcgan.data.catalog import describe_sets
+
+    rows = describe_sets()
+    if as_json:
+        say(json.dumps(rows, indent=2))
+    else:
+        _print(rows, {"present": lambda value: "yes" if value else "no", "images": "{:,}".format})
+
+
+def _data_name(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "data.json").read_bytes()).get("name", "?"))
+    except (OSError, ValueError, AttributeError):
+        return "?"
+
+
+def _print(rows: list[dict[str, Any]], formats: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key in (key for key in rows[0] if key not in hide):
+        numeric = isinstance(rows[0][key], int | float) and not isinstance(rows[0][key], bool)
+        table.add_column(key.replace("_parameters", ""), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(formats.get(key, str)(value) for key, value in row.items() if key not in hide))
+    out.print(table)

@@ -1,0 +1,89 @@
+"""The live display of training: images seen, images per second, both losses, both scores, time left."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from dcgan.cli.screen import clock, err, tell
+
+PLAIN_SECONDS = 5.0
+"""Where nobody watches, a line this often."""
+
+
+class TrainingDisplay:
+    """Fed with journal entries. One table that is redrawn on a terminal; plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, Any] = {}
+        self.said = 0.0
+        self.live = Live(console=err, refresh_per_second=4, transient=False) if err.is_terminal else None
+
+    def __enter__(self) -> TrainingDisplay:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.stop()
+
+    def reading(self, done: int, total: int) -> None:
+        """Say how many pictures of how many are read, before training begins."""
+        if self.live:
+            whole = Table.grid()
+            whole.add_row(ProgressBar(total=total, completed=done, width=84))
+            whole.add_row(f"reading pictures  {done:,} of {total:,}")
+            self.live.update(whole)
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        """Take in one journal entry."""
+        event = entry["event"]
+        if event in ("start", "resume"):
+            where = f"{entry['hardware']}, {entry['threads']} threads, {entry['precision']}"
+            what = "training" if event == "start" else f"going on from step {entry['step']:,}"
+            tell(f"{what} on {where}")
+        elif event == "warning":
+            tell(f"warning: {entry['message']}")
+        elif event == "interval":
+            self.last = entry
+            if self.live:
+                self.live.update(_table(entry))
+            elif time.monotonic() - self.said >= PLAIN_SECONDS or entry["done"] >= 1:
+                self.said = time.monotonic()
+                tell(_line(entry))
+
+
+def _numbers(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    left = entry.get("left")
+    return [
+        ("images seen", f"{entry['images']:,}"),
+        ("epoch", f"{entry['epoch']:.2f}"),
+        ("images/s", f"{entry['rate']:,.0f}"),
+        ("loss D", f"{entry['loss_d']:.3f}"),
+        ("loss G", f"{entry['loss_g']:.3f}"),
+        ("real score", f"{entry['real_score']:.2f}"),
+        ("fake score", f"{entry['fake_score']:.2f}"),
+        ("time left", "–" if left is None else clock(left)),
+    ]
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return f"{entry['done']:4.0%}  " + "  ".join(f"{name} {value}" for name, value in _numbers(entry))
+
+
+def _table(entry: dict[str, Any]) -> Table:
+    numbers = _numbers(entry)
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim", expand=False)
+    for name, _ in numbers:
+        table.add_column(name, justify="right")
+    table.add_row(*(value for _, value in numbers))
+    whole = Table.grid()
+    whole.add_row(ProgressBar(total=1.0, completed=entry["done"], width=84))
+    whole.add_row(table)
+    return whole

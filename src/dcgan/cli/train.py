@@ -1,0 +1,133 @@
+"""`dcgan train`, `dcgan resume`, `dcgan report`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dcgan.cli.live import TrainingDisplay
+from dcgan.cli.screen import say, tell
+from dcgan.errors import DcganError
+
+if TYPE_CHECKING:
+    from dcgan.run import Run
+
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are kept.")]
+Epochs = Annotated[float | None, typer.Option(help="Budget: passes over the data.")]
+Images = Annotated[int | None, typer.Option(help="Budget: real images seen.")]
+Minutes = Annotated[float | None, typer.Option(help="Budget: minutes of training.")]
+
+
+def train(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A named set (`dcgan datasets`) or a folder of images.")],
+    preset: Annotated[str | None, typer.Option(help="A row of `dcgan presets`. [default: by image size]")] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name. [default: DATA-1, DATA-2, …]")] = None,
+    labels: Annotated[bool, typer.Option("--labels", help="Learn the classes too, to ask for them by name.")] = False,
+    epochs: Epochs = None,
+    images: Images = None,
+    minutes: Minutes = None,
+    batch: Annotated[int | None, typer.Option(help="Images in a minibatch. [default: the preset's]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random draw. [default: 0]")] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Bring images to this size, 32 or 48x64.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Change a field of the recipe.")] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Train a generator on DATA.
+
+    \b
+    Examples:
+      dcgan train fashion-mnist --labels --minutes 3
+      dcgan train ./shoes --size 64 --name shoes
+      dcgan train mnist --epochs 5 --set batch=128 --set d_lr=2e-4
+    """
+    from dcgan import api
+    from dcgan.presets import PRESETS
+    from dcgan.presets import preset as find_preset
+    from dcgan.recipe import Recipe
+
+    # Settings are read against a recipe before anything is fetched: a slip of the pen should not cost a download.
+    row = find_preset(preset).recipe if preset else PRESETS["fast-28"].recipe
+    changed = row.with_settings(set_ or []).with_budget(epochs=epochs, images=images, minutes=minutes)
+    given = {key: getattr(changed, key) for key in (s.partition("=")[0].strip() for s in set_ or [])}
+    Recipe().with_changes({k: v for k, v in (("batch", batch), ("seed", seed)) if v is not None})
+    with TrainingDisplay() as display:
+        run = api.train(
+            data,
+            preset=preset,
+            name=name,
+            labels=labels,
+            epochs=epochs,
+            images=images,
+            minutes=minutes,
+            batch=batch,
+            seed=seed,
+            size=_size(size),
+            runs_dir=runs_dir,
+            settings=given,
+            watch=display,
+            tell=tell,
+            progress=display.reading,
+        )
+    _done(run, runs_dir)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name (`dcgan runs`) or folder.")],
+    epochs: Epochs = None,
+    images: Images = None,
+    minutes: Minutes = None,
+    data: Annotated[str | None, typer.Option(help="Where the pictures are now, if they were moved.")] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Go on with RUN from its newest good checkpoint, bit for bit as if it had never stopped.
+
+    The budget is a total: a run of 5 epochs resumed with --epochs 8 trains three more.
+
+    \b
+    Examples:
+      dcgan resume shoes
+      dcgan resume fashion-mnist-1 --minutes 10
+    """
+    from dcgan import api
+
+    with TrainingDisplay() as display:
+        found = api.resume(
+            run, epochs=epochs, images=images, minutes=minutes, data=data, runs_dir=runs_dir, watch=display, tell=tell
+        )
+    _done(found, runs_dir)
+
+
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")],
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Draw RUN's report.html anew and print where it is.
+
+    \b
+    Example:
+      dcgan report shoes
+    """
+    from dcgan.api import open_run
+    from dcgan.report import write_report
+
+    say(str(write_report(open_run(run, runs_dir).folder)))
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", text.strip().lower())
+    if not match:
+        raise DcganError(f"--size {text[:40]}: write one number or height x width, for example 32 or 48x64")
+    height = int(match[1])
+    return height, int(match[2]) if match[2] else height
+
+
+def _done(run: Run, runs_dir: Path) -> None:
+    where = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
+    say(f"run     {run.folder}")
+    say(f"report  {run.report}")
+    say(f"next    dcgan generate {run.name} -n 100{where}")

@@ -1,0 +1,151 @@
+"""The verified files of a named set: found on this machine, else fetched once and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dcgan.data.catalog import SPLITS, File, NamedSet
+from dcgan.data.sources import UnavailableError, describe, fetch_from, read_bounded, short
+from dcgan.errors import DcganError
+from dcgan.files import TEMPORARY, make_folder, write_atomic
+
+Report = Callable[[str], None]
+
+_STALE_SECONDS = 24 * 3600.0
+_one_writer = threading.Lock()
+
+
+@dataclass
+class Fetched:
+    """Contents by file name, every one with the checksum of the catalog, and what the user should know."""
+
+    contents: dict[str, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def cache_folder(name: str) -> Path:
+    """Where the files of the set `name` are kept: in $DCGAN_CACHE, else ~/.cache/dcgan. May not exist."""
+    if chosen := os.environ.get("DCGAN_CACHE"):
+        return Path(chosen) / name
+    try:
+        return Path.home() / ".cache" / "dcgan" / name
+    except RuntimeError:
+        raise DcganError("no home folder to keep data in: set DCGAN_CACHE to a folder") from None
+
+
+def present(named: NamedSet, split: str = "train") -> bool:
+    """Whether `split` ("all" for every one) can be opened without fetching; verifies the checksums."""
+    splits = SPLITS if split == "all" else (split,)
+    ignored: list[str] = []
+    return all(_local(named, file, ignored) is not None for part in splits for file in named.files_of(part))
+
+
+def fetch(named: NamedSet, files: Sequence[File], report: Report | None = None) -> Fetched:
+    """Get `files` of `named`: from the cache, $DCGAN_DATA and the set's own folders, else from its sources.
+
+    What a source gives is kept in the cache, uncompressed, only when its checksum is right. `report` is given
+    a line for everything that takes time. A file that cannot be had is a `DcganError` naming what was tried.
+    """
+    tell = report or (lambda line: None)
+    result = Fetched()
+    for file in files:
+        content = _local(named, file, result.notes)
+        if content is not None:
+            result.contents[file.name] = content
+    tried: list[str] = []
+    for source in named.sources:
+        missing = [file for file in files if file.name not in result.contents]
+        if not missing:
+            break
+        tell(f"{named.name}: fetching {len(missing)} files from {describe(source)}")
+        try:
+            for file, content in fetch_from(source, missing):
+                if not _is(file, content):
+                    raise UnavailableError(f"{file.name} has a wrong sha256")
+                result.contents[file.name] = content
+                _keep(named, file, content, result.notes)
+            absent = [file.name for file in missing if file.name not in result.contents]
+            if absent:
+                raise UnavailableError(f"it holds no {absent[0]}")
+        except UnavailableError as reason:
+            tried.append(f"{describe(source)}: {reason}")
+            tell(f"{named.name}: {tried[-1]}")
+    missing = [file for file in files if file.name not in result.contents]
+    if missing:
+        raise _not_found(named, missing, tried, result.notes)
+    return result
+
+
+def _local(named: NamedSet, file: File, notes: list[str]) -> bytes | None:
+    for path, exclusive in _places(named, file):
+        try:
+            content = _read_local(path, file)
+        except FileNotFoundError:
+            continue
+        except (OSError, UnavailableError) as error:
+            reason = short(error.strerror or error) if isinstance(error, OSError) else str(error)
+        else:
+            if _is(file, content):
+                return content
+            reason = "wrong sha256"
+        if exclusive:
+            notes.append(f"{path} is damaged ({reason}) and was not used")
+    return None
+
+
+def _places(named: NamedSet, file: File) -> Iterator[tuple[Path, bool]]:
+    """Every path where `file` may lie, and whether that folder holds this set alone.
+
+    MNIST and Fashion-MNIST share their file names: in a folder of many sets another checksum is another
+    set's file, not a damaged one.
+    """
+    folders = [(cache_folder(named.name), True)]
+    if data := os.environ.get("DCGAN_DATA"):
+        folders += [(Path(data) / named.name, True), (Path(data), False)]
+    folders += [(Path(folder), True) for folder in named.folders]
+    for folder, exclusive in folders:
+        for suffix in ("", ".gz"):
+            yield folder / (file.name + suffix), exclusive
+
+
+def _read_local(path: Path, file: File) -> bytes:
+    # O_NONBLOCK: opening a named pipe must not wait for someone to write into it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise UnavailableError("not a regular file")
+        return read_bounded(stream, file, compressed=path.suffix == ".gz")
+
+
+def _is(file: File, content: bytes) -> bool:
+    return hashlib.sha256(content).hexdigest() == file.sha256
+
+
+def _keep(named: NamedSet, file: File, content: bytes, notes: list[str]) -> None:
+    """Put verified content into the cache. A cache that cannot be written costs time, not the run."""
+    try:
+        with _one_writer:
+            folder = make_folder(cache_folder(named.name))
+            write_atomic(folder / file.name, content)
+            for leftover in folder.glob(f"{TEMPORARY}*"):  # of a killed process; a living one needs minutes
+                if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                    leftover.unlink(missing_ok=True)
+    except (DcganError, OSError) as error:
+        notes.append(f"{file.name} was not kept for next time: {short(error)}")
+
+
+def _not_found(
+    named: NamedSet, missing: Sequence[File], tried: Sequence[str], notes: Sequence[str]
+) -> DcganError:
+    names = ", ".join(file.name for file in missing)
+    return DcganError(
+        f"{named.name}: cannot get {names}. Tried this machine's folders"
+        + "".join(f"; {attempt}" for attempt in (*notes, *tried))
+        + f". Place by hand: put {names} (or each with .gz) into {cache_folder(named.name)}."
+    )

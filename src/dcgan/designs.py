@@ -1,0 +1,90 @@
+"""Designs on disk: each picture a file of its own, a manifest that says what it is, and a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcgan.errors import DcganError
+from dcgan.files import TEMPORARY, make_folder, refused, write_atomic
+from dcgan.model import Model
+from dcgan.pictures import png, sheet
+from dcgan.training.folder import new_name, slug
+
+MANIFEST, SHEET = "manifest.csv", "sheet.png"
+COLUMNS = ("file", "seed", "index", "label", "score")
+ON_SHEET = 400
+
+
+def write_designs(
+    model: Model,
+    out: Path,
+    count: int,
+    *,
+    label: Sequence[str] | None = None,
+    seed: int = 0,
+    balanced: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write `count` designs of `seed` into a new folder `out` and return it: PNGs, `manifest.csv`, `sheet.png`.
+
+    The folder appears when it is complete: made beside its place first, then renamed. The manifest's columns are
+    file, seed, index, label (empty without classes) and score, D's logit: higher looks more real to D.
+    progress is told (done, count).
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise DcganError(f"{out} exists and is not empty: choose another folder with --out")
+    blocks = model.blocks(count, label=label, seed=seed, balanced=balanced)
+    make_folder(out.parent)
+    making = make_folder(out.with_name(f"{TEMPORARY}{out.name}"))
+    try:
+        rows = io.StringIO()
+        table = csv.writer(rows, lineterminator="\n")
+        table.writerow(COLUMNS)
+        shown: list[NDArray[np.uint8]] = []
+        shown_labels: list[NDArray[np.int64]] = []
+        done = 0
+        for block in blocks:
+            names = [""] * len(block.index) if block.labels is None else [model.classes[k] for k in block.labels]
+            for index, image, name, score in zip(block.index, block.images, names, block.scores, strict=True):
+                file = f"{index:06d}-{slug(name)}.png" if name else f"{index:06d}.png"
+                (making / file).write_bytes(png(image))
+                table.writerow([file, seed, index, name, f"{score:.4f}"])
+            if done < ON_SHEET:
+                shown.append(block.images)
+                shown_labels += [] if block.labels is None else [block.labels]
+            done += len(block.index)
+            if progress:
+                progress(done, count)
+        write_atomic(making / MANIFEST, rows.getvalue())
+        write_atomic(making / SHEET, _contact_sheet(model, shown, shown_labels, count))
+        if out.exists():
+            out.rmdir()
+        making.rename(out)
+    except OSError as error:
+        raise refused(out, error) from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return out
+
+
+def new_folder(parent: Path, model: Model) -> Path:
+    """A folder for designs that does not exist yet: parent/NAME-1, NAME-2, …"""
+    return parent / new_name(parent, slug(model.name))
+
+
+def _contact_sheet(
+    model: Model, images: list[NDArray[np.uint8]], labels: list[NDArray[np.int64]], total: int
+) -> bytes:
+    pictures = np.concatenate(images)[:ON_SHEET]
+    known = np.concatenate(labels)[:ON_SHEET] if labels else None
+    caption = f"{model.name}: {total:,} design{'s' * (total > 1)}"
+    if total > len(pictures):
+        caption += f", the first {len(pictures)} shown"
+    return png(sheet(pictures, known, model.classes, caption=caption))

@@ -1,0 +1,34 @@
+"""What tests share: real 8×8 digits, and a run trained on them once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import dcgan
+from dcgan.data.dataset import Dataset
+
+TINY = {"g_maps": 4, "d_maps": 4, "z_dim": 8, "precision": "float32"}
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    bunch = load_digits()
+    images = np.round(bunch.images * 255 / 16).astype(np.uint8)[:, None]
+    return Dataset("digits", images, bunch.target.astype(np.int64), tuple("0123456789"), {"source": "digits", "split": "train"})
+
+
+@pytest.fixture(scope="session")
+def trained(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dcgan.Run:
+    """A conditional run of a few dozen tiny steps; read it, do not write it."""
+    runs = tmp_path_factory.mktemp("runs")
+    return dcgan.train(digits, name="tiny", images=640, batch=16, settings=TINY, runs_dir=runs)
+
+
+@pytest.fixture(autouse=True)
+def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's own cache."""
+    monkeypatch.setenv("DCGAN_CACHE", str(tmp_path / "cache"))

@@ -1,0 +1,370 @@
+"""The report is one inert, self-contained page, whatever state the run folder is in."""
+
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from stripes_run import DATA, RECIPE, interval, journal_line, write_journal, write_samples
+
+from dcgan.errors import DcganError
+from dcgan.report import tables, write_report
+from dcgan.report.journal import curve, number, read, state
+from dcgan.report.page import render
+from dcgan.report.plots import POINTS, Series, line_plot
+from dcgan.report.snapshots import Film, collect
+
+HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements, their attributes, and the text outside script and style."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.words, self.scripts, self.inside = [], [], [], ""
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.inside = tag
+
+    def handle_endtag(self, tag):
+        self.inside = ""
+
+    def handle_data(self, data):
+        if self.inside == "script":
+            self.scripts.append(data)
+        elif self.inside != "style":
+            self.words.append(data)
+
+    def tags(self, name):
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+    @property
+    def frames(self):
+        return json.loads(self.scripts[0])
+
+
+def page_of(folder):
+    return Page(write_report(folder).read_text("utf-8"))
+
+
+def test_the_whole_story_is_on_the_page(run):
+    page = page_of(run)
+    for words in (
+        "stripes-run", "finished", "51,200", "40.0 s", "1,280", "stripes", "fast-28", "fd-domain",
+        "Losses", "D's verdicts", "Gradient norms", "Seconds per epoch", "left", "4,000", "MIT",
+        "3f9a3f9a3f9a…", "broken.png", "not a whole PNG", "Nothing was resized.", "00000100.safetensors",
+        "dcgan generate stripes-run -n 100", "dcgan resume stripes-run", "2.13.0", "https://example.org/stripes",
+    ):  # fmt: skip
+        assert words in page.text, words
+    assert len(page.tags("svg")) == 5
+    assert len(page.frames) == 12
+    assert page.frames[0][1] == "epoch 0.1 · 640 images seen · 0.5 s"
+    assert any(attributes.get("title") == DATA["sha256"] for attributes in page.tags("code"))
+
+
+def test_the_newest_grid_is_the_saved_file(run):
+    film = collect(run, read(run))
+    assert film.newest.images == 7680
+    assert film.newest.source == film.frames[-1].source != film.frames[0].source
+    assert (film.newest.width, film.newest.height) == (22, 22)
+
+
+def test_the_page_asks_for_nothing(run):
+    html = write_report(run).read_text("utf-8")
+    for tag, attributes in Page(html).elements:
+        assert tag not in ("iframe", "object", "embed", "base", "audio", "video", "a", "form")
+        for name, value in attributes.items():
+            if name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
+                assert value.startswith(("data:", "#")), (tag, name, value[:60])
+            assert not re.search(r"url\((?!#)", value or "") and "://" not in (value or "")
+    style = re.search(r"<style>(.*?)</style>", html, re.S)[1]
+    assert "url(" not in style and "@import" not in style and "://" not in style
+    assert "fetch" not in Page(html).scripts[1] and "://" not in Page(html).scripts[1]
+
+
+def test_the_policy_allows_exactly_the_page_s_script(run):
+    import base64
+    import hashlib
+
+    page = page_of(run)
+    policy = next(tag["content"] for tag in page.tags("meta") if tag.get("http-equiv"))
+    digest = base64.b64encode(hashlib.sha256(page.scripts[1].encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'") and f"script-src 'sha256-{digest}'" in policy
+
+
+def test_hostile_names_are_inert(run):
+    benign = page_of(run)
+    # A folder's name can hold all of it but the slash.
+    folder = run.rename(run.with_name(HOSTILE.replace("/", "∕")))
+    names = [HOSTILE, "evil\u202egnp.exe", "half \ud800 pair", "nul \x00 here"]
+    (folder / "data.json").write_text(
+        json.dumps(
+            DATA
+            | {
+                "name": HOSTILE,
+                "classes": names,
+                "counts": [1, 2, 3, 4],
+                "licence": HOSTILE,
+                "sha256": HOSTILE,
+            }
+            | {"files": {HOSTILE: HOSTILE}, "notes": [HOSTILE], "source": HOSTILE}
+            | {"skipped": [{"file": HOSTILE, "reason": HOSTILE}]}
+        )
+    )
+    (folder / "recipe.json").write_text(json.dumps({HOSTILE: HOSTILE, "preset": HOSTILE}))
+    events = [
+        journal_line("start", 0, **{HOSTILE: HOSTILE}),
+        journal_line("score", 1, name=HOSTILE, value=1.0),
+    ]
+    events += [interval(1, **{f"loss_{HOSTILE}": 1.0}), journal_line("checkpoint", 1, file=HOSTILE)]
+    events += [journal_line("sample", 10, file="samples/00000640.png", epoch=HOSTILE)]
+    write_journal(folder, [*events, journal_line("error", 1, message=HOSTILE)])
+    page = page_of(folder)
+    assert HOSTILE in page.text
+    assert len(page.scripts) == len(benign.scripts) == 2
+    assert page.scripts[1] == benign.scripts[1]
+    assert len(page.tags("img")) == len(benign.tags("img"))
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert not re.search("[\u202e\x00]", page.text)
+
+
+def test_frames_cannot_end_their_script():
+    from dcgan.report.page import _script_json
+
+    content = _script_json([["data:", HOSTILE + "<!--"]])
+    assert "<" not in content and ">" not in content
+    assert json.loads(content) == [["data:", HOSTILE + "<!--"]]
+
+
+def test_a_run_that_has_just_begun(tmp_path):
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    page = page_of(folder)
+    assert (
+        "not started" in page.text
+        and "No sample grids yet" in page.text
+        and "No measurements yet" in page.text
+    )
+    assert not page.tags("input") and not page.tags("svg")
+    write_journal(folder, [journal_line("start", 0, version="0.1.0")])
+    assert "dcgan 0.1.0" in page_of(folder).text
+
+
+def test_one_interval_and_one_grid_are_enough(tmp_path):
+    folder = tmp_path / "short"
+    folder.mkdir()
+    events = write_samples(folder, 1, channels=3)
+    write_journal(folder, [journal_line("start", 0), interval(10), *events])
+    page = page_of(folder)
+    assert len(page.tags("svg")) == 3 and len(page.tags("img")) == 1 and not page.tags("input")
+
+
+@pytest.mark.parametrize("tail", ['{"event": "inter', '{"event": "finish"', "\x00\x00", "[1]\n", "\udcff"])
+def test_a_torn_last_line_is_left_out_and_told(run, tail):
+    path = run / "journal.jsonl"
+    path.write_bytes(path.read_bytes() + tail.encode("utf-8", "surrogateescape"))
+    record = read(run)
+    assert record.notes == [
+        "1 journal line could not be read and was left out; a kill can tear the line being written."
+    ]
+    assert record.notes[0] in Page(tables.events(record, broken=0)).text
+    assert state(record, datetime.now(UTC)).word == "finished" and len(record.of("interval")) == 80
+
+
+def test_missing_and_broken_files_are_told(run):
+    (run / "recipe.json").unlink()
+    (run / "data.json").write_text('{"name": ')
+    (run / "journal.jsonl").unlink()
+    page = page_of(run)
+    assert "no readable recipe.json" in page.text and "data.json is not a JSON object" in page.text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"classes": [], "counts": []},
+        {"classes": None, "counts": None, "skipped": None, "files": None, "notes": None},
+        {"classes": ["a", "b"], "counts": [1]},
+        {"classes": [1, None], "counts": ["x", {}], "skipped": ["y"], "skipped_count": "z", "height": "tall"},
+        {"classes": [f"class {n}" for n in range(200)], "counts": list(range(200))},
+    ],
+)
+def test_data_of_any_shape(run, data):
+    (run / "data.json").write_text(json.dumps(data))
+    page = Page(tables.data(read(run)))
+    assert ("no labels" in page.text) == (not data["classes"])
+    for name in data["classes"] or []:
+        assert str(name) in page.text
+
+
+def test_numbers_that_are_none(run):
+    assert [number(value) for value in (1, 2.5, "NaN", float("nan"), True, None, 10**400, "3")] == [
+        1.0, 2.5, None, None, None, None, None, None,
+    ]  # fmt: skip
+    events = [
+        interval(1),
+        interval(2, loss_d="NaN"),
+        interval(3, loss_d="Infinity"),
+        interval(4, loss_d=1e300),
+    ]
+    x, y, lost = curve(events, "loss_d")
+    assert x.tolist() == [64.0] and len(y) == 1 and lost == 3
+    raw = '{"event": "interval", "images": 5, "loss_d": NaN, "loss_g": -Infinity}\n'
+    write_journal(run, [journal_line("start", 0), *events], raw)
+    page = page_of(run)
+    assert "5 values are NaN, infinite" in page.text
+    assert "nan" not in " ".join(attributes.get("d", "") for attributes in page.tags("path"))
+
+
+def test_extreme_values_still_make_a_plot():
+    x = np.arange(100.0)
+    for y in (np.zeros(100), np.full(100, 1e29), np.geomspace(1e-29, 1e29, 100), -np.geomspace(1, 1e29, 100)):
+        svg, _ = line_plot([Series("D", x, y)], "images seen")
+        assert svg.startswith("<svg") and "nan" not in svg and "inf" not in svg
+
+
+def test_one_wild_value_does_not_flatten_the_curve():
+    y = np.ones(500) + 0.1 * np.sin(np.arange(500.0))
+    y[3] = 1e6
+    svg, outside = line_plot([Series("D", np.arange(500.0), y)], "images seen")
+    assert outside >= 1
+    assert "1M" not in svg
+
+
+def test_a_long_journal_is_thinned_but_keeps_its_peaks():
+    from dcgan.report.plots import _thin
+
+    y = np.zeros(100_000)
+    y[54_321] = 1.0
+    x, kept = _thin(np.arange(100_000.0), y)
+    assert len(x) <= POINTS and kept.max() == 1.0 and x[kept.argmax()] == 54_321
+
+
+def test_plots_take_their_colours_from_the_page():
+    svg, _ = line_plot([Series("D", np.arange(5.0), np.arange(5.0))], "images seen")
+    assert "var(--series-1)" in svg and "var(--muted)" in svg
+    assert not re.search(r"stroke: #|fill: #", svg)
+    assert "http" not in svg and "<style" not in svg
+
+
+def test_after_a_resume_the_curves_do_not_run_backwards(run):
+    events = [journal_line("start", 0), *(interval(step, loss_d=9.0) for step in range(10, 60, 10))]
+    events += [journal_line("resume", 20), *(interval(step, loss_d=1.0) for step in range(30, 50, 10))]
+    write_journal(run, events)
+    record = read(run)
+    x, y, _ = curve([event for event in record.history() if event["event"] == "interval"], "loss_d")
+    assert x.tolist() == [640, 1280, 1920, 2560] and y.tolist() == [9, 9, 1, 1]
+    assert "2,560" in page_of(run).text
+
+
+@pytest.mark.parametrize(
+    ("last", "word"),
+    [
+        (journal_line("finish", 5), "finished"),
+        (journal_line("stop", 5, reason="SIGINT"), "stopped"),
+        (journal_line("error", 5, message="loss_d became NaN"), "failed"),
+        (interval(5), "running"),
+    ],
+)
+def test_the_state_is_what_the_journal_last_said(run, last, word):
+    write_journal(run, [journal_line("start", 0), last, journal_line("checkpoint", 5, file="x")])
+    record = read(run)
+    heard = datetime(2026, 5, 6, 10, 0, tzinfo=UTC)
+    now = state(record, heard + timedelta(seconds=30))
+    assert now.word == word
+    assert {"stopped": "SIGINT", "failed": "loss_d became NaN"}.get(word, "") in now.detail
+    later = state(record, heard + timedelta(hours=3))
+    assert later.word == ("silent" if word == "running" else word)
+
+
+def test_a_torn_grid_is_left_out_and_told(run):
+    files = sorted((run / "samples").iterdir())
+    files[-1].write_bytes(files[-1].read_bytes()[:60])
+    files[3].write_bytes(b"not a picture")
+    film = collect(run, read(run))
+    assert (film.broken, film.total, len(film.frames)) == (2, 12, 10)
+    assert film.newest.images == 7040
+    assert "2 sample grids could not be read" in page_of(run).text
+
+
+def test_only_pictures_that_lie_in_the_folder_are_shown(run):
+    secret = run.parent / "secret.png"
+    Image.new("L", (9, 9)).save(secret)
+    (run / "samples" / "99999999.png").symlink_to(secret)
+    write_journal(
+        run, [journal_line("sample", 1, file="../secret.png"), journal_line("sample", 2, file=str(secret))]
+    )
+    film = collect(run, read(run))
+    assert film.newest.width == 22 and all(frame.width == 22 for frame in film.frames)
+
+
+def test_grids_without_a_journal_are_ordered_by_their_names(run):
+    (run / "journal.jsonl").unlink()
+    film = collect(run, read(run))
+    assert [frame.images for frame in film.frames] == [640.0 * n for n in range(1, 13)]
+
+
+def test_five_hundred_colour_grids_stay_a_few_megabytes(tmp_path):
+    folder = tmp_path / "long"
+    folder.mkdir()
+    write_samples(folder, 5, channels=3, side=96)
+    drawn = sorted((folder / "samples").iterdir())
+    for index in range(6, 501):
+        (folder / "samples" / f"{index * 640:08d}.png").hardlink_to(drawn[index % 5])
+    assert sum(file.stat().st_size for file in (folder / "samples").iterdir()) > 20e6
+    record = read(folder)
+    film = collect(folder, record)
+    assert 30 <= len(film.frames) <= 60
+    assert film.frames[0].images == 640 and film.frames[-1].images == film.newest.images == 320_000
+    steps = np.diff([frame.images for frame in film.frames])
+    assert steps.max() <= 2 * steps.min()
+    page = render(record, film, datetime.now(UTC))
+    assert len(page) < 4.5e6
+    assert f"{len(film.frames)} of 500 grids" in page
+
+
+def test_the_same_run_gives_the_same_page(run):
+    record, now = read(run), datetime(2026, 5, 6, tzinfo=UTC)
+    film = collect(run, record)
+    assert render(record, film, now) == render(read(run), collect(run, record), now)
+    assert render(record, Film(None, [], 0, 0), now) != render(record, film, now)
+
+
+def test_no_folder_is_one_line(tmp_path):
+    with pytest.raises(DcganError, match="no run at"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_a_report_that_cannot_be_written_is_one_line(run):
+    (run / "report.html").mkdir()
+    with pytest.raises(DcganError, match="cannot write"):
+        write_report(run)
+
+
+def test_only_the_report_is_written(run):
+    before = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
+    assert write_report(run) == run.resolve() / "report.html"
+    after = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
+    assert after.keys() - before.keys() == {run / "report.html"}
+    assert all(after[file] == time for file, time in before.items())
+
+
+def test_neither_torch_nor_pyplot_is_loaded():
+    code = "import sys, dcgan.report, dcgan.pictures; print({'torch', 'matplotlib.pyplot'} & {*sys.modules})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_the_recipe_is_shown_as_it_is(run):
+    page = page_of(run)
+    for field, value in RECIPE.items():
+        assert f"{field} {value}" in page.text
