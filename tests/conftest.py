@@ -18,7 +18,13 @@ TINY = {"g_maps": 4, "d_maps": 4, "z_dim": 8, "precision": "float32"}
 def digits() -> Dataset:
     bunch = load_digits()
     images = np.round(bunch.images * 255 / 16).astype(np.uint8)[:, None]
-    return Dataset("digits", images, bunch.target.astype(np.int64), tuple("0123456789"), {"source": "digits", "split": "train"})
+    return Dataset(
+        "digits",
+        images,
+        bunch.target.astype(np.int64),
+        tuple("0123456789"),
+        {"source": "digits", "split": "train"},
+    )
 
 
 @pytest.fixture(scope="session")

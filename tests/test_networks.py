@@ -70,7 +70,9 @@ def test_a_class_changes_image_and_verdict(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_bf16_agrees_with_float32(name: str) -> None:
-    recipe = preset(name).recipe.for_data((preset(name).size,) * 2, 1, 3).with_changes({"g_maps": 8, "d_maps": 8})
+    recipe = (
+        preset(name).recipe.for_data((preset(name).size,) * 2, 1, 3).with_changes({"g_maps": 8, "d_maps": 8})
+    )
     generator, discriminator = networks(recipe)
     z, labels = inputs(recipe, 8)
     with torch.no_grad():
@@ -96,6 +98,8 @@ def test_unknown_network_is_named() -> None:
         build_networks(Recipe(network="fats", height=28, width=28, channels=1))
 
 
-@pytest.mark.parametrize(("edge", "times"), [(8, 1), (9, 1), (16, 1), (17, 2), (28, 2), (32, 2), (64, 3), (65, 4), (128, 4)])
+@pytest.mark.parametrize(
+    ("edge", "times"), [(8, 1), (9, 1), (16, 1), (17, 2), (28, 2), (32, 2), (64, 3), (65, 4), (128, 4)]
+)
 def test_edges_are_halved_to_at_most_8(edge: int, times: int) -> None:
     assert halvings(edge) == times

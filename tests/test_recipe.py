@@ -44,7 +44,9 @@ def test_a_wrong_setting_is_named(setting: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["[]", "nonsense", '{"batch": "64"}', '{"batch": true}', '{"colour": 3}', '{"z_dim": 1e99}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "nonsense", '{"batch": "64"}', '{"batch": true}', '{"colour": 3}', '{"z_dim": 1e99}']
+)
 def test_json_that_is_no_recipe_is_refused(text: str) -> None:
     with pytest.raises(DcganError, match=r"recipe\.json"):
         Recipe.from_json(text, "recipe.json")
@@ -71,6 +73,9 @@ def test_every_field_is_explained() -> None:
     assert all(spec.metadata["help"] for spec in FIELDS.values())
 
 
-@pytest.mark.parametrize(("size", "name"), [((28, 28), "fast-28"), ((8, 8), "fast-28"), ((32, 24), "fast-32"), ((64, 64), "fast-64")])
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [((28, 28), "fast-28"), ((8, 8), "fast-28"), ((32, 24), "fast-32"), ((64, 64), "fast-64")],
+)
 def test_the_preset_follows_the_image(size: tuple[int, int], name: str) -> None:
     assert preset_for(size) == name

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dcgan.errors import DcganError, Diverged, Interrupted
+from dcgan.version import __version__
 
 if TYPE_CHECKING:
     from dcgan.api import load, resume, train
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from dcgan.recipe import Recipe
     from dcgan.run import Run
 
-__version__ = "0.1.0"
 __all__ = [
     "Dataset",
     "DcganError",
@@ -27,6 +27,7 @@ __all__ = [
     "Model",
     "Recipe",
     "Run",
+    "__version__",
     "load",
     "open_dataset",
     "resume",

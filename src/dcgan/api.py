@@ -17,7 +17,6 @@ from dcgan.recipe import Recipe
 from dcgan.report import write_report
 from dcgan.run import Run, checkpoint_model, list_runs
 from dcgan.training import folder as layout
-from dcgan.training.budget import Budget
 from dcgan.training.engine import Engine
 from dcgan.training.loop import Watcher, check, fit
 
@@ -67,7 +66,9 @@ def train(
         epochs=epochs, images=images, minutes=minutes
     )
     if labels and not opened.classes:
-        raise DcganError(f"{opened.name} has no labels: leave --labels out, or sort the images into a folder per class")
+        raise DcganError(
+            f"{opened.name} has no labels: leave --labels out, or sort the images into a folder per class"
+        )
     conditional = bool(opened.classes) if labels is None else labels
     recipe = recipe.for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
     check(recipe, opened)
@@ -133,7 +134,9 @@ def load(path_or_name: str | Path, *, runs_dir: str | Path = "runs") -> Run | Mo
         shipped = PRETRAINED / f"{path}.safetensors"
         if shipped.is_file():
             return load_model(shipped)
-    known = [run.name for run in list_runs(Path(runs_dir))] + [file.stem for file in PRETRAINED.glob("*.safetensors")]
+    known = [run.name for run in list_runs(Path(runs_dir))] + [
+        file.stem for file in PRETRAINED.glob("*.safetensors")
+    ]
     raise one_of("run or model", str(path_or_name), known, "`dcgan runs` lists them; a path works too.")
 
 

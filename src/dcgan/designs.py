@@ -51,7 +51,9 @@ def write_designs(
         shown_labels: list[NDArray[np.int64]] = []
         done = 0
         for block in blocks:
-            names = [""] * len(block.index) if block.labels is None else [model.classes[k] for k in block.labels]
+            names = (
+                [""] * len(block.index) if block.labels is None else [model.classes[k] for k in block.labels]
+            )
             for index, image, name, score in zip(block.index, block.images, names, block.scores, strict=True):
                 file = f"{index:06d}-{slug(name)}.png" if name else f"{index:06d}.png"
                 (making / file).write_bytes(png(image))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,23 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         finally:
             os.close(descriptor)
         temporary.replace(path)
-        sync_directory(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise refused(path, error) from error
+    sync_directory(path.parent)
 
 
 def sync_directory(folder: Path) -> None:
     """Make renames and removals in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise refused(folder, error) from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -62,9 +67,19 @@ def make_folder(path: Path) -> Path:
 def clean_temporaries(folder: Path) -> None:
     """Remove what dead saves left in `folder`. Only the one writer of a folder may call this."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        leftover.unlink(missing_ok=True)
+        remove(leftover)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, or say in one line why it cannot be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise refused(path, error) from error
 
 
 def refused(path: Path, error: OSError) -> DcganError:
     """The one-line error for a write that the system refused."""
-    return DcganError(f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder.")
+    return DcganError(
+        f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
+    )

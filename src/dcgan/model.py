@@ -106,7 +106,11 @@ class Model:
             z = generation_block(seed, number, self.recipe.z_dim, self.recipe.prior)
             labels = None
             if self.recipe.conditional:
-                labels = generation_labels(seed, number, self.counts) if wanted is None else wanted[index % len(wanted)]
+                labels = (
+                    generation_labels(seed, number, self.counts)
+                    if wanted is None
+                    else wanted[index % len(wanted)]
+                )
             images, scores = self._compute(z, labels)
             size = min(BLOCK, count - start)
             yield Block(index[:size], images[:size], None if labels is None else labels[:size], scores[:size])
@@ -127,7 +131,9 @@ class Model:
         if label is None and not balanced:
             return None
         if not self.recipe.conditional:
-            raise DcganError(f"{self.name} was trained without labels, so it cannot be asked for a class: train with --labels")
+            raise DcganError(
+                f"{self.name} was trained without labels, so it cannot be asked for a class: train with --labels"
+            )
         if label is None:
             return np.arange(len(self.classes), dtype=np.int64)
         names = [label] if isinstance(label, str) else list(label)
@@ -153,7 +159,7 @@ class Model:
 
 
 def class_index(name: str, classes: Sequence[str]) -> int:
-    """The index of a class by name; upper and lower case are told apart only where two classes differ in nothing else."""
+    """The index of a class by name; case counts only where two classes differ in nothing else."""
     if name in classes:
         return list(classes).index(name)
     folded = [known.casefold() for known in classes]
@@ -169,7 +175,9 @@ def load_model(path: Path, engine: Engine | None = None) -> Model:
         recipe = Recipe.from_json(metadata["recipe"], f"{path}: recipe")
         classes, counts = json.loads(metadata["classes"]), json.loads(metadata["counts"])
         facts = json.loads(metadata["facts"])
-        sound = all(isinstance(name, str) for name in classes) and all(type(n) is int and n >= 0 for n in counts)
+        sound = all(isinstance(name, str) for name in classes) and all(
+            type(n) is int and n >= 0 for n in counts
+        )
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound or not isinstance(facts, dict):
@@ -177,7 +185,9 @@ def load_model(path: Path, engine: Engine | None = None) -> Model:
     tensors = load_safetensors(read_weights(path, expected_model(recipe), half=True))
     if _digest(tensors) != metadata.get("sha256"):
         raise Damaged(f"{path}: damaged: its weights do not match their checksum")
-    whole = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
+    whole = {
+        name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()
+    }
     return Model(path.stem, recipe, whole, classes=classes, counts=counts, facts=facts, engine=engine)
 
 
@@ -196,5 +206,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+        digest.update(
+            tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b""
+        )
     return digest.hexdigest()

@@ -23,10 +23,9 @@ def _row(name: str, size: int, purpose: str, **fields: object) -> tuple[str, Pre
 
 # fmt: off
 PRESETS = dict([
-    #    name       size  what it is for                                      network         objective
-    _row("fast-28", 28, "quality per second on small pictures, 8 to 31 px",  network="fast", objective="hinge", images=600_000),
-    _row("fast-32", 32, "the same for pictures of 32 to 47 px",              network="fast", objective="hinge", images=600_000, g_maps=48),
-    _row("fast-64", 64, "the same for pictures of 48 to 128 px",             network="fast", objective="hinge", images=400_000),
+    _row("fast-28", 28, "small pictures, 8 to 31 px, soonest", network="fast", objective="hinge", images=600_000),
+    _row("fast-32", 32, "pictures of 32 to 47 px, soonest",    network="fast", objective="hinge", images=600_000),
+    _row("fast-64", 64, "pictures of 48 to 128 px, soonest",   network="fast", objective="hinge", images=400_000),
 ])
 # fmt: on
 

@@ -12,9 +12,12 @@ from typing import Any
 from dcgan.errors import DcganError, one_of
 
 LARGEST_SEED = 2**63 - 1
+NO_BUDGET: dict[str, Any] = {"epochs": 0.0, "images": 0, "minutes": 0.0}
 
 
-def _key(default: Any, help: str, *, range: tuple[float, float] | None = None, choices: tuple[str, ...] = ()) -> Any:
+def _key(
+    default: Any, help: str, *, range: tuple[float, float] | None = None, choices: tuple[str, ...] = ()
+) -> Any:
     return field(default=default, metadata={"help": help, "range": range, "choices": choices})
 
 
@@ -49,7 +52,9 @@ class Recipe:
     beta2: float = _key(0.99, "Adam's beta2", range=(0.0, 0.999999))
     adam_eps: float = _key(1e-8, "Adam's epsilon", range=(0.0, 1.0))
     gamma: float = _key(0.0, "weight of the zero-centred gradient penalties R1 and R2", range=(0.0, 1e6))
-    penalty_every: int = _key(4, "steps from one penalty to the next; its weight grows as much", range=(1, 1000))
+    penalty_every: int = _key(
+        4, "steps from one penalty to the next; its weight grows as much", range=(1, 1000)
+    )
     ema: float = _key(0.998, "decay of the generator's moving average, per step", range=(0.0, 0.999999))
     flip: bool = _key(False, "mirror half of the real images left to right")
 
@@ -64,7 +69,9 @@ class Recipe:
         for name, spec in FIELDS.items():
             _check(name, getattr(self, name), spec)
         if sum(bool(value) for value in (self.epochs, self.images, self.minutes)) > 1:
-            raise DcganError("recipe: epochs, images and minutes are three ways to say one budget: give one of them")
+            raise DcganError(
+                "recipe: epochs, images and minutes are three ways to say one budget: give one of them"
+            )
 
     @property
     def conditional(self) -> bool:
@@ -75,17 +82,21 @@ class Recipe:
         """The recipe with the image's (height, width), its channels and the number of classes filled in."""
         return dataclasses.replace(self, height=size[0], width=size[1], channels=channels, classes=classes)
 
-    def with_budget(self, *, epochs: float | None = None, images: int | None = None, minutes: float | None = None) -> Recipe:
+    def with_budget(
+        self, *, epochs: float | None = None, images: int | None = None, minutes: float | None = None
+    ) -> Recipe:
         """The recipe with another budget; unchanged when none is given."""
-        given = {k: v for k, v in (("epochs", epochs), ("images", images), ("minutes", minutes)) if v is not None}
+        given = {
+            k: v for k, v in (("epochs", epochs), ("images", images), ("minutes", minutes)) if v is not None
+        }
         if not given:
             return self
         if len(given) > 1:
             raise DcganError(f"--{' and --'.join(given)} are ways to say one budget: give one of them")
-        (name, value), = given.items()
+        ((name, value),) = given.items()
         if not value > 0 or not math.isfinite(value):
             raise DcganError(f"--{name} is {value}: a budget must be above 0")
-        return dataclasses.replace(self, **{"epochs": 0.0, "images": 0, "minutes": 0.0, **given})
+        return self.with_changes({**NO_BUDGET, **given})
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:
         """The recipe with `key=value` strings applied, each value read as its field's type."""
@@ -106,8 +117,8 @@ class Recipe:
 
     def same_model(self, other: Recipe) -> bool:
         """Whether both recipes compute the same steps; budget and keeping may differ."""
-        free = {"epochs": 0.0, "images": 0, "minutes": 0.0, "keep_every": 1}
-        return dataclasses.replace(self, **free) == dataclasses.replace(other, **free)
+        free = {**NO_BUDGET, "keep_every": 1}
+        return self.with_changes(free) == other.with_changes(free)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields by name, JSON-ready."""
@@ -139,7 +150,7 @@ FIELDS = {spec.name: spec for spec in dataclasses.fields(Recipe)}
 """The recipe's fields by name; each has `help`, `range` and `choices` in its metadata."""
 
 
-def _check(name: str, value: object, spec: dataclasses.Field[Any]) -> None:
+def _check(name: str, value: Any, spec: dataclasses.Field[Any]) -> None:
     expected = type(spec.default)
     if expected is float and type(value) is int:
         value = float(value)
@@ -148,7 +159,7 @@ def _check(name: str, value: object, spec: dataclasses.Field[Any]) -> None:
     bounds, choices = spec.metadata["range"], spec.metadata["choices"]
     if choices and value not in choices:
         raise DcganError(f"{name} is {value!r:.80}: expected one of {', '.join(choices)}")
-    if bounds and not bounds[0] <= value <= bounds[1]:  # type: ignore[operator]
+    if bounds and not bounds[0] <= value <= bounds[1]:
         raise DcganError(f"{name} is {value}: must be from {bounds[0]:g} to {bounds[1]:g}")
 
 
@@ -159,10 +170,12 @@ def _article(kind: type) -> str:
 def _parse(name: str, text: str) -> Any:
     if name not in FIELDS:
         raise one_of("recipe key", name, FIELDS, "`dcgan presets show` lists them all." if not name else "")
-    kind = type(FIELDS[name].default)
+    kind: type[Any] = type(FIELDS[name].default)
     try:
         if kind is bool:
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
         return kind(text)
     except (KeyError, ValueError):
         raise DcganError(f"--set {name}={text[:40]}: expected {_article(kind)}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """"finished", "stopped", "failed", "running or killed" or "not started", by the journal's last word."""
+        """ "finished", "stopped", "failed", "running or killed" or "not started", by the journal's last word."""
         words = {"finish": "finished", "stop": "stopped", "error": "failed"}
         last = next((entry["event"] for entry in reversed(self.journal())), None)
         return "not started" if last is None else words.get(last, "running or killed")
@@ -121,9 +121,20 @@ def list_runs(runs: Path) -> list[Run]:
     return found
 
 
-def _model(name: str, path: Path, expected: dict[str, Any], engine: Engine | None) -> Model:
+def _model(name: str, path: Path, expected: Mapping[str, Any], engine: Engine | None) -> Model:
     manifest, tensors = load_checkpoint(path, expected)
-    facts = {"step": manifest.step, "images": manifest.images, "seconds": manifest.seconds, **manifest.made_with}
+    facts = {
+        "step": manifest.step,
+        "images": manifest.images,
+        "seconds": manifest.seconds,
+        **manifest.made_with,
+    }
     return Model(
-        name, manifest.recipe, tensors, classes=manifest.classes, counts=manifest.counts, facts=facts, engine=engine
+        name,
+        manifest.recipe,
+        tensors,
+        classes=manifest.classes,
+        counts=manifest.counts,
+        facts=facts,
+        engine=engine,
     )

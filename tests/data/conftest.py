@@ -1,17 +1,14 @@
-"""Fixtures of the data tests: a cache of their own, and files made on the spot."""
+"""Fixtures of the data tests: a cache of their own, and folders made on the spot."""
 
-import gzip
-import hashlib
-import io
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+from making import encoded
 from PIL import Image
-
-from dcgan.data.catalog import File, NamedSet, Web
 
 OUTSIDE = {name: os.environ.get(name) for name in ("DCGAN_CACHE", "DCGAN_DATA")}
 
@@ -34,36 +31,6 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
 
 
-def file_of(content: bytes, name: str = "a-file", split: str = "train") -> File:
-    return File(name, split, hashlib.sha256(content).hexdigest(), len(content))
-
-
-def set_of(*files: File, name: str = "toy", bases: tuple[str, ...] = ("https://one/", "https://two/")) -> NamedSet:
-    return NamedSet(
-        name=name,
-        title="a toy",
-        images={"train": 1},
-        size=(8, 8),
-        channels=1,
-        classes=("x",),
-        licence="none",
-        reader="idx",
-        files=files,
-        sources=tuple(Web(base) for base in bases),
-    )
-
-
-def picture(height: int = 12, width: int = 12, colour: bool = True, seed: int = 0) -> Image.Image:
-    shape = (height, width, 3) if colour else (height, width)
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
-
-
-def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Callable[..., Path]:
     """Make a folder from {relative name: bytes or image}."""
@@ -78,7 +45,3 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
-
-
-def zipped(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from making import tries
 
 from dcgan.data.idx import read_idx
 from dcgan.errors import DcganError
@@ -24,11 +25,13 @@ def one_line(error: pytest.ExceptionInfo[DcganError]) -> str:
     return text
 
 
+@tries(60)
 @given(arrays.arrays(np.uint8, SHAPES))
 def test_reads_what_was_written(array: np.ndarray) -> None:
     assert np.array_equal(read_idx(idx(array), "a.idx"), array)
 
 
+@tries(60)
 @given(arrays.arrays(np.uint8, SHAPES), st.data())
 def test_a_byte_too_few_or_too_many_is_refused(array: np.ndarray, data: st.DataObject) -> None:
     good = idx(array)
@@ -39,6 +42,7 @@ def test_a_byte_too_few_or_too_many_is_refused(array: np.ndarray, data: st.DataO
         one_line(error)
 
 
+@tries(60)
 @given(st.binary(max_size=64) | st.binary(max_size=60).map(lambda tail: b"\0\0\x08" + tail))
 def test_any_bytes_are_read_or_refused_in_one_line(content: bytes) -> None:
     try:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dcgan import __version__
 from dcgan.cli import demo, generate, lists, train
+from dcgan.version import __version__
 
 app = typer.Typer(
     name="dcgan",

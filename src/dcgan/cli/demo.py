@@ -20,7 +20,9 @@ DESIGNS = 100
 
 def demo(
     minutes: Annotated[float, typer.Option(help="Minutes of training.")] = 3.0,
-    runs_dir: Annotated[Path, typer.Option("--runs-dir", help="Where the demo's run is kept.")] = Path("runs"),
+    runs_dir: Annotated[Path, typer.Option("--runs-dir", help="Where the demo's run is kept.")] = Path(
+        "runs"
+    ),
 ) -> None:
     """Train on Fashion-MNIST for three minutes and make 100 new designs. Run again, it only says where they are.
 
@@ -28,7 +30,8 @@ def demo(
     Example:
       dcgan demo --minutes 1
     """
-    from dcgan import api, designs
+    from dcgan import designs
+    from dcgan.report import write_report
 
     folder = runs_dir / NAME
     target = folder / "designs"
@@ -36,7 +39,7 @@ def demo(
     if not (target / designs.MANIFEST).is_file():
         designs.write_designs(run.model(), target, DESIGNS, balanced=True)
     if not run.report.is_file():
-        api.write_report(run.folder)
+        write_report(run.folder)
     say("")
     say(f"{DESIGNS} new designs  {target}")
     say(f"labels, scores   {target / designs.MANIFEST}")
@@ -46,6 +49,7 @@ def demo(
 
 def _run(folder: Path, minutes: float, runs_dir: Path) -> Run:
     from dcgan import api
+    from dcgan.data import open_dataset
     from dcgan.run import Run
 
     if (folder / "recipe.json").is_file():
@@ -57,10 +61,10 @@ def _run(folder: Path, minutes: float, runs_dir: Path) -> Run:
         with TrainingDisplay() as display:
             return api.resume(run, watch=display, tell=tell)
     try:
-        data = api.open_dataset("fashion-mnist", report=tell)
+        data = open_dataset("fashion-mnist", report=tell)
     except DcganError as error:
         tell(f"Fashion-MNIST cannot be had, so the demo runs on the 8x8 digits of scikit-learn ({error})")
-        data = api.open_dataset("digits")
+        data = open_dataset("digits")
     with TrainingDisplay() as display:
         return api.train(
             data, preset="fast-28", name=NAME, labels=True, minutes=minutes, runs_dir=runs_dir, watch=display

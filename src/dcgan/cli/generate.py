@@ -12,7 +12,10 @@ from dcgan.cli.train import RunsDir
 from dcgan.errors import DcganError
 
 Which = Annotated[
-    str, typer.Argument(metavar="RUN|MODEL", help="A run (name or folder), a model file, or a model that comes with dcgan.")
+    str,
+    typer.Argument(
+        metavar="RUN|MODEL", help="A run (name or folder), a model file, or a model that comes with dcgan."
+    ),
 ]
 
 
@@ -20,7 +23,8 @@ def generate(
     model: Which,
     n: Annotated[int, typer.Option("-n", help="How many designs.")] = 64,
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="Class to make; several are taken in turn. [default: as in the data]")
+        list[str] | None,
+        typer.Option("--label", help="Class to make; several are taken in turn. [default: as in the data]"),
     ] = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="Every class in turn.")] = False,
     seed: Annotated[int, typer.Option(help="Design i of a seed is always the same picture.")] = 0,
@@ -55,7 +59,9 @@ def generate(
 
 def export(
     run: Which,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The model file to write, ending in .safetensors.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The model file to write, ending in .safetensors.")
+    ],
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Write a run's model as one small file that `dcgan generate` reads anywhere.

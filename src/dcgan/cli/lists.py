@@ -100,7 +100,10 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         say(json.dumps(rows, indent=2))
     else:
-        _print(rows, {"present": lambda value: "yes" if value else "no", "images": "{:,}".format})
+        counts = {"images": "{:,}".format, "test_images": "{:,}".format}
+        _print(
+            rows, {"present": lambda value: "yes" if value else "no", **counts}, hide=("title", "channels")
+        )
 
 
 def _data_name(folder: Path) -> str:
@@ -114,7 +117,10 @@ def _print(rows: list[dict[str, Any]], formats: dict[str, Any], hide: tuple[str,
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in (key for key in rows[0] if key not in hide):
         numeric = isinstance(rows[0][key], int | float) and not isinstance(rows[0][key], bool)
-        table.add_column(key.replace("_parameters", ""), justify="right" if numeric else "left")
+        heading = key.removesuffix("_parameters").replace("_", " ")
+        table.add_column(
+            heading, justify="right" if numeric else "left", no_wrap=key in ("name", "size", "state")
+        )
     for row in rows:
         table.add_row(*(formats.get(key, str)(value) for key, value in row.items() if key not in hide))
     out.print(table)

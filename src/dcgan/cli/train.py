@@ -22,17 +22,27 @@ Minutes = Annotated[float | None, typer.Option(help="Budget: minutes of training
 
 
 def train(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A named set (`dcgan datasets`) or a folder of images.")],
-    preset: Annotated[str | None, typer.Option(help="A row of `dcgan presets`. [default: by image size]")] = None,
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A named set (`dcgan datasets`) or a folder of images.")
+    ],
+    preset: Annotated[
+        str | None, typer.Option(help="A row of `dcgan presets`. [default: by image size]")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The run's name. [default: DATA-1, DATA-2, …]")] = None,
-    labels: Annotated[bool, typer.Option("--labels", help="Learn the classes too, to ask for them by name.")] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Learn the classes too, to ask for them by name.")
+    ] = False,
     epochs: Epochs = None,
     images: Images = None,
     minutes: Minutes = None,
     batch: Annotated[int | None, typer.Option(help="Images in a minibatch. [default: the preset's]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw. [default: 0]")] = None,
-    size: Annotated[str | None, typer.Option(metavar="HxW", help="Bring images to this size, 32 or 48x64.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Change a field of the recipe.")] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Bring images to this size, 32 or 48x64.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="Change a field of the recipe.")
+    ] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Train a generator on DATA.
@@ -95,7 +105,14 @@ def resume(
 
     with TrainingDisplay() as display:
         found = api.resume(
-            run, epochs=epochs, images=images, minutes=minutes, data=data, runs_dir=runs_dir, watch=display, tell=tell
+            run,
+            epochs=epochs,
+            images=images,
+            minutes=minutes,
+            data=data,
+            runs_dir=runs_dir,
+            watch=display,
+            tell=tell,
         )
     _done(found, runs_dir)
 

@@ -137,10 +137,13 @@ def _list(folder: Path, found: _Findings) -> tuple[list[_File], tuple[str, ...]]
 
 
 def _below(folder: Path, inside: str, label: int, found: _Findings) -> list[_File]:
-    names, subfolders = _scan(folder / inside, found)
-    files = [_File(folder / inside / name, f"{inside}/{name}", label) for name in names]
-    for subfolder in subfolders:
-        files += _below(folder, f"{inside}/{subfolder}", label, found)
+    files: list[_File] = []
+    waiting = [inside]
+    while waiting:
+        here = waiting.pop()
+        names, subfolders = _scan(folder / here, found)
+        files += [_File(folder / here / name, f"{here}/{name}", label) for name in names]
+        waiting += [f"{here}/{subfolder}" for subfolder in reversed(subfolders)]
     return files
 
 

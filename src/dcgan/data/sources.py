@@ -219,7 +219,7 @@ def _from_web(source: Web, files: Sequence[File]) -> Iterator[tuple[File, bytes]
             with opener.open(f"{source.base}{file.name}.gz", timeout=QUIET_SECONDS) as answer:
                 content = read_bounded(answer, file, compressed=True)
         except urllib.error.HTTPError as error:
-            raise UnavailableError(short(error)) from error
+            raise UnavailableError(f"it answers with HTTP status {error.code}") from error
         except urllib.error.URLError as error:
             raise UnavailableError(short(str(error.reason))) from error
         except BROKEN as error:

@@ -21,7 +21,10 @@ class Adversarial:
     """One generator against one discriminator, each with an Adam of its own."""
 
     def __init__(
-        self, recipe: Recipe, networks: dict[str, nn.Module], autocast: Callable[[], AbstractContextManager[None]]
+        self,
+        recipe: Recipe,
+        networks: dict[str, nn.Module],
+        autocast: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.recipe = recipe
         self.networks = networks

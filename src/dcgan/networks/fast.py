@@ -1,14 +1,15 @@
 """The `fast` family: small DCGANs whose depth follows the image, made for quality per second on a CPU.
 
 Strided convolutions in place of pooling, batch norm and ReLU in G, leaky ReLU in D (Radford et al. 2016, section 3),
-spectral norm in D (Miyato et al. 2018), projection conditioning in D (Miyato & Koyama 2018, eq. 3) and
-class-conditional batch norm in G (Dumoulin et al. 2017).
+spectral norm in D (Miyato et al. 2018), projection conditioning in D (Miyato & Koyama 2018, eq. 3), class embedding
+joined to z in G (Mirza & Osindero 2014).
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -49,29 +50,17 @@ def maps(base: int, count: int) -> list[int]:
     return [base * min(2**level, WIDEST) for level in range(count)]
 
 
-def geometry(stride: tuple[int, int]) -> dict[str, tuple[int, int]]:
+class Geometry(TypedDict):
+    """Where a convolution looks."""
+
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+
+
+def geometry(stride: tuple[int, int]) -> Geometry:
     """Kernel 4 where the stride is 2 and 3 where it is 1, both with padding 1: sizes halve, double or stay."""
     return {"kernel_size": (2 + stride[0], 2 + stride[1]), "stride": stride, "padding": (1, 1)}
-
-
-class ConditionalBatchNorm(nn.Module):
-    """Batch norm whose scale and shift are a class's own; plain batch norm without classes. (N, C, H, W) → the same."""
-
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(features, affine=not classes)
-        if classes:
-            self.scale = nn.Embedding(classes, features)
-            self.shift = nn.Embedding(classes, features)
-            nn.init.ones_(self.scale.weight)
-            nn.init.zeros_(self.shift.weight)
-
-    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        x = self.norm(x)
-        if labels is None or not hasattr(self, "scale"):
-            return x
-        scale, shift = self.scale(labels).to(x.dtype), self.shift(labels).to(x.dtype)
-        return torch.addcmul(shift[:, :, None, None], x, scale[:, :, None, None])
 
 
 class Generator(nn.Module):
@@ -88,12 +77,12 @@ class Generator(nn.Module):
         self.base = tuple(
             -(-edge // math.prod(stride[axis] for stride in strides)) for axis, edge in enumerate(self.size)
         )
-        self.project = nn.Linear(recipe.z_dim, widths[0] * self.base[0] * self.base[1], bias=False)
-        # The finest level keeps plain batch norm: its class-conditional form cost a tenth of the step and draws no class.
-        self.norms = nn.ModuleList(
-            ConditionalBatchNorm(width, recipe.classes if level < len(strides) else 0)
-            for level, width in enumerate(widths)
-        )
+        # A class joins z as a vector of its own. Class-conditional batch norm learns far later: its scales and shifts
+        # start out alike for all classes, and Adam moves them by one learning rate a step.
+        self.classes = nn.Embedding(recipe.classes, recipe.z_dim) if recipe.classes else None
+        inputs = recipe.z_dim * (2 if recipe.classes else 1)
+        self.project = nn.Linear(inputs, widths[0] * self.base[0] * self.base[1], bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(a, b, bias=False, **geometry(stride))
             for (a, b), stride in zip(pairwise(widths), strides[::-1], strict=True)
@@ -101,10 +90,12 @@ class Generator(nn.Module):
         self.paint = nn.Conv2d(widths[-1], recipe.channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.classes is not None:
+            z = torch.cat([z, self.classes(labels)], 1)
         x = self.project(z).view(len(z), -1, *self.base)
-        x = self.norms[0](x, labels).relu_()
+        x = self.norms[0](x).relu_()
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
-            x = norm(up(x), labels).relu_()
+            x = norm(up(x)).relu_()
         x = torch.tanh(self.paint(x))
         top, left = (x.shape[2] - self.size[0]) // 2, (x.shape[3] - self.size[1]) // 2
         return x[:, :, top : top + self.size[0], left : left + self.size[1]]
@@ -113,7 +104,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, H, W) in [-1, 1] → logits (N,).
 
-    At 28×28 unconditional this is the 371k-parameter discriminator: conv 32, 64 (k4s2), 128 (k3s1), 128 (k4s2), dense 1.
+    At 28×28 unconditional it has 371k parameters: conv 32, 64 (k4s2), 128 (k3s1), 128 (k4s2), dense 1.
     With classes the logit is w·φ(x) + e_y·φ(x): the projection discriminator.
     """
 

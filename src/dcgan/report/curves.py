@@ -30,6 +30,9 @@ GRADIENTS = (
     "How hard each network is pulled at every step: steady is healthy, a norm that shoots up or dies away to "
     "zero announces trouble."
 )
+WEIGHTS = (
+    "How large each network's weights are: slow growth is normal, a sudden climb comes before divergence."
+)
 DISTANCE = (
     "A distance between the generated and the real pictures: lower is better, and zero is the best there is."
 )
@@ -49,6 +52,7 @@ def curves(record: Record) -> str:
             intervals, "D's verdicts", _ordered(keys, "real_score") + _ordered(keys, "fake_score"), VERDICTS
         ),
         _lines(intervals, "Gradient norms", _ordered(keys, "grad"), GRADIENTS),
+        _lines(intervals, "Weight norms", _ordered(keys, "weights"), WEIGHTS),
     ]
     scores = [event for event in history if event.get("event") == "score"]
     names = list(dict.fromkeys(name for event in scores if isinstance(name := event.get("name"), str)))

@@ -79,6 +79,7 @@ def line_plot(
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylim(low, high)
+    axes.set_xlim(min(0.0, *(one.x[0] for one in series)), 1.02 * max(one.x[-1] for one in series) or 1.0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     return _svg(figure), int(((values < low) | (values > high)).sum())
 
@@ -86,11 +87,16 @@ def line_plot(
 def bar_plot(one: Series, x_name: str) -> str:
     """Values from zero up as an `<svg>` element: bars, or dots when there are more than 40."""
     figure, axes = _axes(x_name)
+    # Short epochs are journalled a few at a time, so neighbours may be further apart than one.
+    gaps = np.diff(one.x)
+    pitch = float(gaps[gaps > 0].min(initial=np.inf))
+    pitch = pitch if np.isfinite(pitch) else 1.0
     if len(one.x) <= 40:
-        axes.bar(one.x, one.y, color=_COLOURS[0], width=0.7)
+        axes.bar(one.x, one.y, color=_COLOURS[0], width=0.7 * pitch)
     else:
         axes.plot(*_thin(one.x, one.y), ".", color=_COLOURS[0], markersize=4)
-    axes.set_ylim(0, max(float(np.quantile(one.y, 0.99)), float(one.y[-1])) * 1.15 or 1.0)
+    axes.set_ylim(0, 1.1 * float(one.y.max()) or 1.0)
+    axes.set_xlim(one.x[0] - 0.6 * pitch, max(one.x[-1], one.x[0] + 4 * pitch) + 0.6 * pitch)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
@@ -173,7 +179,8 @@ def _svg(figure: Figure) -> str:
     )
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r"<g id=\"[^\"]*\">", "<g>", svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    # Hundredths of a unit are enough for coordinates; what stands between tags is an axis's label.
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     return re.sub(r"\s+", " ", svg).replace("> <", "><").strip()

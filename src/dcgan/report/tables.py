@@ -94,18 +94,18 @@ def _notes(facts: dict[str, Any]) -> str:
 
 
 def events(record: Record, broken: int) -> str:
-    """Starts, stops and mishaps in order, the number of checkpoints, and what could not be read.
+    """Starts, stops, warnings and mishaps in order, the number of checkpoints, and what could not be read.
 
     broken: sample grids that are not readable pictures.
     """
-    turns = record.of("start", "resume", "stop", "finish", "error")
+    turns = record.of("start", "resume", "warning", "stop", "finish", "error")
     rows = []
     for event in turns[-TURNS:]:
         when = instant(event.get("time"))
         images, seconds = number(event.get("images")), number(event.get("seconds"))
         told = [
             f"{count(images)} images" if images else "",
-            duration(seconds) if seconds else "",
+            duration(seconds) if images and seconds else "",
             text(event.get("reason") or event.get("message") or ""),
         ]
         what = f"<strong>{text(event['event'])}</strong> " + " · ".join(part for part in told if part)

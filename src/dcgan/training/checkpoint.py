@@ -21,7 +21,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from dcgan.errors import DcganError
-from dcgan.files import clean_temporaries, make_folder, sync_directory, write_atomic, write_json
+from dcgan.files import clean_temporaries, make_folder, remove, sync_directory, write_atomic, write_json
 from dcgan.recipe import Recipe
 
 FORMAT = 1
@@ -145,7 +145,10 @@ def load_checkpoint(path: Path, expected: Mapping[str, Tensor]) -> tuple[Manifes
     manifest = read_manifest(path)
     weights = path.with_suffix(".safetensors")
     content = read_weights(weights, expected)
-    if len(content) != manifest.weights_bytes or hashlib.sha256(content).hexdigest() != manifest.weights_sha256:
+    if (
+        len(content) != manifest.weights_bytes
+        or hashlib.sha256(content).hexdigest() != manifest.weights_sha256
+    ):
         raise Damaged(f"{weights}: damaged: its bytes do not match the checksum in {path.name}")
     return manifest, load_safetensors(content)
 
@@ -177,7 +180,9 @@ def read_weights(path: Path, expected: Mapping[str, Tensor], *, half: bool = Fal
             for name, tensor in expected.items():
                 piece = file.get_slice(name)
                 shape, dtype = list(piece.get_shape()), piece.get_dtype()
-                allowed = {_DTYPES[tensor.dtype]} | ({"F16"} if half and tensor.dtype == torch.float32 else set())
+                allowed = {_DTYPES[tensor.dtype]} | (
+                    {"F16"} if half and tensor.dtype == torch.float32 else set()
+                )
                 if shape != list(tensor.shape) or dtype not in allowed:
                     raise Damaged(
                         f"{path}: '{name}' is {dtype} {shape}, and its recipe calls for "
@@ -220,9 +225,9 @@ def _forget(folder: Path, keep_every: int) -> None:
     for path, _ in manifests:
         if path not in keep:
             # The manifest goes first: weights without one are no checkpoint, and the next line or save removes them.
-            path.unlink(missing_ok=True)
-            path.with_suffix(".safetensors").unlink(missing_ok=True)
+            remove(path)
+            remove(path.with_suffix(".safetensors"))
     for weights in folder.glob("[0-9]*.safetensors"):
         if not weights.with_suffix(".json").exists():
-            weights.unlink(missing_ok=True)
+            remove(weights)
     sync_directory(folder)

@@ -72,7 +72,7 @@ class Engine:
 def has_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bf16 natively: emulated bf16 is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & cpu_flags())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dcgan.errors import DcganError
-from dcgan.files import make_folder, refused, write_json
+from dcgan.files import clean_temporaries, make_folder, refused, write_json
 from dcgan.recipe import Recipe
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
@@ -40,7 +40,9 @@ def new_name(runs: Path, stem: str) -> str:
 def begin(runs: Path, name: str, recipe: Recipe, data: dict[str, Any]) -> Path:
     """Create the folder of a new run. A name that is taken is refused with the way to resume it."""
     if not NAME.fullmatch(name):
-        raise DcganError(f"run name '{name[:80]}': use a-z, 0-9 and hyphens, at most 64, for example {slug(name)}")
+        raise DcganError(
+            f"run name '{name[:80]}': use a-z, 0-9 and hyphens, at most 64, for example {slug(name)}"
+        )
     folder = runs / name
     make_folder(runs)
     if folder.exists():
@@ -69,7 +71,10 @@ def read_recipe(folder: Path) -> Recipe:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Hold the run for writing. Another process that trains it is named as the reason of the refusal."""
+    """Hold the run for writing, and clean what a dead writer left.
+
+    Another process that trains it is named as the reason of the refusal.
+    """
     try:
         file = (folder / ".lock").open("w")
     except OSError as error:
@@ -78,5 +83,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise DcganError(f"{folder} is being trained by another process: wait for it, or stop it first") from None
+            raise DcganError(
+                f"{folder} is being trained by another process: wait for it, or stop it first"
+            ) from None
+        for place in (folder, folder / SAMPLES, folder / CHECKPOINTS):
+            clean_temporaries(place)
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dcgan.errors import DcganError
 from dcgan.files import refused, write_atomic
 
 
@@ -22,11 +24,15 @@ class Journal:
     def write(self, event: str, **facts: Any) -> dict[str, Any]:
         """Append one event with the time of day, and return it. Numbers that are not finite become words."""
         entry = {"event": event, **facts, "time": datetime.now(UTC).isoformat(timespec="seconds")}
-        line = json.dumps({key: _plain(value) for key, value in entry.items()}, ensure_ascii=False, allow_nan=False)
+        line = json.dumps(
+            {key: _plain(value) for key, value in entry.items()}, ensure_ascii=False, allow_nan=False
+        )
+        data = line.encode() + b"\n"
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
-                os.write(descriptor, line.encode() + b"\n")
+                if os.write(descriptor, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -42,13 +48,17 @@ class Journal:
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """The events of a journal, oldest first. A line torn by a crash is passed over."""
-    if not path.exists():
+    try:
+        file = path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
         return
-    with path.open(encoding="utf-8", errors="replace") as file:
+    except OSError as error:
+        raise DcganError(f"{path} cannot be read: {error.strerror}") from None
+    with file:
         for line in file:
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict) and "event" in entry:
                 yield entry

@@ -1,7 +1,6 @@
 """The training loop: batch → step → average → watch the numbers → report, sample, save → done?
 
-Progress is counted in real images. Every random draw is a function of (seed, step, rank), so nothing but the step
-number has to be restored for a resumed run to be the uninterrupted one, bit for bit.
+Progress is counted in real images.
 """
 
 from __future__ import annotations
@@ -12,104 +11,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 
-from dcgan import __version__
 from dcgan.data.dataset import Dataset
-from dcgan.data.sampling import BatchSampler, Stream, flips, labels, latent, torch_seed
 from dcgan.errors import DcganError, Diverged, Interrupted
 from dcgan.files import write_atomic
-from dcgan.methods import Batch, build_method
-from dcgan.networks import build_networks
-from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
 from dcgan.training.budget import Budget
 from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, save_checkpoint
-from dcgan.training.ema import Average
-from dcgan.training.engine import Engine, to_uint8
+from dcgan.training.engine import Engine
 from dcgan.training.journal import Journal
 from dcgan.training.signals import StopRequest
 from dcgan.training.state import expected_state, load_state, state_tensors
+from dcgan.training.trainer import Trainer
+from dcgan.version import __version__
 
 Watcher = Callable[[dict[str, Any]], None]
 """Is told every journal entry as it is written, with `left`, the seconds to go, and `done`, 0 to 1, added."""
 
 JOURNAL_SECONDS, EPOCH_SECONDS, SAMPLE_SECONDS, CHECKPOINT_SECONDS = 1.0, 0.5, 5.0, 30.0
-
-
-class Trainer:
-    """One run in memory: its networks, its place in the data, and the step."""
-
-    def __init__(self, recipe: Recipe, data: Dataset, engine: Engine) -> None:
-        self.recipe, self.data, self.engine = recipe, data, engine
-        self.step = 0
-        torch.manual_seed(recipe.seed)
-        networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
-        self.method = build_method(recipe, networks, engine.autocast)
-        self.average = Average(networks["generator"], recipe.ema)
-        self.sampler = BatchSampler(len(data), recipe.batch, recipe.seed)
-        self.pool = engine.tensor(data.images)
-        self.pool_labels = None if data.labels is None else engine.tensor(data.labels)
-        self.fixed = self._fixed_batch()
-
-    @property
-    def images(self) -> int:
-        """Real images seen so far."""
-        return self.step * self.recipe.batch
-
-    @property
-    def epoch(self) -> float:
-        """Passes over the data so far."""
-        return self.images / len(self.data)
-
-    def advance(self) -> dict[str, Tensor]:
-        """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite."""
-        torch.manual_seed(torch_seed(self.recipe.seed, self.step, 0))
-        values = self.method.step(self.batch(self.step), self.step)
-        self.average.update(self.step)
-        for role, module in self.method.networks.items():
-            values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
-            gradients = [p.grad for p in module.parameters() if p.grad is not None]
-            values[f"grad_{role[0]}"] = get_total_norm(gradients)
-        self.step += 1
-        finite = torch.isfinite(torch.stack(list(values.values())))
-        if not finite.all():
-            bad = [name for name, good in zip(values, finite.tolist(), strict=True) if not good]
-            raise Diverged(f"{', '.join(bad)} became NaN or infinite at step {self.step}")
-        return values
-
-    def batch(self, step: int) -> Batch:
-        """The minibatch of a step, a function of (seed, step) alone."""
-        recipe, engine = self.recipe, self.engine
-        index = engine.tensor(self.sampler.indices(step))
-        real = engine.scaled(self.pool[index])
-        if recipe.flip:
-            mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch))
-            real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
-        z = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)
-        real_labels = fake_labels = None
-        if recipe.conditional and self.pool_labels is not None:
-            real_labels = self.pool_labels[index]
-            fake_labels = engine.tensor(labels(recipe.seed, step, 0, recipe.batch, self.data.counts))
-        return Batch(real, real_labels, engine.tensor(z), fake_labels)
-
-    def picture(self) -> bytes:
-        """PNG of the averaged generator's images from the same z every time; one column a class where there are some."""
-        z, wanted, columns = self.fixed
-        with torch.no_grad():
-            images = to_uint8(self.average.module(z, wanted))
-        return png(grid(images, columns))
-
-    def _fixed_batch(self) -> tuple[Tensor, Tensor | None, int]:
-        recipe = self.recipe
-        columns = recipe.classes if 4 <= recipe.classes <= 16 else 8
-        z = latent(recipe.seed, 0, 0, 8 * columns, recipe.z_dim, recipe.prior, Stream.FIXED)
-        wanted = np.arange(8 * columns, dtype=np.int64) % recipe.classes if recipe.conditional else None
-        return self.engine.tensor(z), None if wanted is None else self.engine.tensor(wanted), columns
 
 
 def check(recipe: Recipe, data: Dataset) -> None:
@@ -145,8 +66,14 @@ class _Session:
         self._resume()
         self.started = time.monotonic()
         self.sums: dict[str, Tensor] = {}
-        self.marks = {"journal": (self.seconds, self.trainer.step), "sample": (self.seconds, self.trainer.step)}
-        self.marks |= {"checkpoint": (self.seconds, self.trainer.step), "epoch": (self.seconds, self.trainer.step)}
+        self.marks = {
+            "journal": (self.seconds, self.trainer.step),
+            "sample": (self.seconds, self.trainer.step),
+        }
+        self.marks |= {
+            "checkpoint": (self.seconds, self.trainer.step),
+            "epoch": (self.seconds, self.trainer.step),
+        }
 
     @property
     def seconds(self) -> float:
@@ -165,18 +92,21 @@ class _Session:
                 self._report(ended_epoch=int(trainer.epoch) > epoch)
                 if stop.signum:
                     self._interrupt(stop.signum)
-            self._flush()
-            self._sample()
             self._save()
+            self._sample()
             self._log("finish")
         except Diverged as error:
-            kept = f"the last good checkpoint is step {self.saved_step}" if self.saved_step else "no checkpoint was made yet"
-            message = f"{error}: {kept}. Usually mends it: --set g_lr={self.recipe.g_lr / 4:g} --set d_lr={self.recipe.d_lr / 4:g}"
+            kept = (
+                f"the last good checkpoint is step {self.saved_step}"
+                if self.saved_step
+                else "no checkpoint was made yet"
+            )
+            gentler = f"--set g_lr={self.recipe.g_lr / 4:g} --set d_lr={self.recipe.d_lr / 4:g}"
+            message = f"{error}: {kept}. Usually mends it: {gentler}"
             self._log("error", message=message)
             raise Diverged(message) from None
 
     def _interrupt(self, signum: int) -> None:
-        self._flush()
         self._save()
         name = signal.Signals(signum).name
         self._log("stop", reason=name)
@@ -196,7 +126,9 @@ class _Session:
                 damaged.append(str(error))
                 continue
             if not manifest.recipe.same_model(self.recipe):
-                raise DcganError(f"{path} was made with another recipe than {self.folder / layout.RECIPE}: restore that file")
+                raise DcganError(
+                    f"{path} was made with another recipe than {self.folder / layout.RECIPE}: restore that file"
+                )
             load_state(self.trainer.method, self.trainer.average, tensors)
             self.trainer.step = self.saved_step = manifest.step
             self.before = manifest.seconds
@@ -211,7 +143,10 @@ class _Session:
         for message in damaged:
             self._log("warning", message=f"{message}; going on from step {self.trainer.step}")
         if self.saved_step and threads != facts["threads"]:
-            self._log("warning", message=f"saved with {threads} threads, going on with {facts['threads']}: not bit-identical")
+            self._log(
+                "warning",
+                message=f"saved with {threads} threads, going on with {facts['threads']}: not bit-identical",
+            )
 
     def _note(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
@@ -246,7 +181,9 @@ class _Session:
         if steps:
             means = {name: float(total) / steps for name, total in self.sums.items()}
             rate = steps * self.recipe.batch / max(self.seconds - since, 1e-9)
-            self._log("interval", rate=round(rate, 1), **{name: round(value, 6) for name, value in means.items()})
+            self._log(
+                "interval", rate=round(rate, 1), **{name: round(value, 6) for name, value in means.items()}
+            )
         self.sums.clear()
         self._mark("journal")
 
@@ -260,9 +197,14 @@ class _Session:
         trainer = self.trainer
         if trainer.step == self.saved_step:
             return
+        # The journal goes on from here after a kill, so it must have told every step up to here.
+        self._flush()
         path = save_checkpoint(
             self.folder / layout.CHECKPOINTS,
-            {name: tensor.detach().cpu() for name, tensor in state_tensors(trainer.method, trainer.average).items()},
+            {
+                name: tensor.detach().cpu()
+                for name, tensor in state_tensors(trainer.method, trainer.average).items()
+            },
             step=trainer.step,
             images=trainer.images,
             seconds=round(self.seconds, 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn, optim
@@ -56,17 +57,22 @@ def part(tensors: Mapping[str, Tensor], role: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def expected_state(recipe: Recipe) -> dict[str, Tensor]:
+@lru_cache(maxsize=16)
+def expected_state(recipe: Recipe) -> Mapping[str, Tensor]:
     """Names, shapes and dtypes of a recipe's state on the meta device: no memory is taken, whatever its sizes."""
     with torch.device("meta"):
-        method = build_method(recipe, build_networks(recipe), Engine(torch.device("meta"), bf16=False).autocast)
+        method = build_method(
+            recipe, build_networks(recipe), Engine(torch.device("meta"), bf16=False).autocast
+        )
         return state_tensors(method, Average(method.networks["generator"], recipe.ema))
 
 
 def expected_model(recipe: Recipe) -> dict[str, Tensor]:
     """The part of `expected_state` that a finished model needs."""
     return {
-        name: tensor for name, tensor in expected_state(recipe).items() if name.partition(".")[0] in MODEL_ROLES
+        name: tensor
+        for name, tensor in expected_state(recipe).items()
+        if name.partition(".")[0] in MODEL_ROLES
     }
 
 

@@ -1,0 +1,93 @@
+"""One run in memory: its networks, its place in the data, and the step."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from dcgan.data.dataset import Dataset
+from dcgan.data.sampling import BatchSampler, Stream, flips, labels, latent, torch_seed
+from dcgan.errors import Diverged
+from dcgan.methods import Batch, build_method
+from dcgan.networks import build_networks
+from dcgan.pictures import grid, png
+from dcgan.recipe import Recipe
+from dcgan.training.ema import Average
+from dcgan.training.engine import Engine, to_uint8
+
+
+class Trainer:
+    """Networks, optimizers and moving average of a recipe over its data.
+
+    Every random draw is a function of (seed, step, rank), so nothing but the step number has to be restored for a
+    resumed run to be the uninterrupted one, bit for bit.
+    """
+
+    def __init__(self, recipe: Recipe, data: Dataset, engine: Engine) -> None:
+        self.recipe, self.data, self.engine = recipe, data, engine
+        self.step = 0
+        torch.manual_seed(recipe.seed)
+        networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
+        self.method = build_method(recipe, networks, engine.autocast)
+        self.average = Average(networks["generator"], recipe.ema)
+        self.sampler = BatchSampler(len(data), recipe.batch, recipe.seed)
+        self.pool = engine.tensor(data.images)
+        self.pool_labels = None if data.labels is None else engine.tensor(data.labels)
+        self.fixed = self._fixed_batch()
+
+    @property
+    def images(self) -> int:
+        """Real images seen so far."""
+        return self.step * self.recipe.batch
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the data so far."""
+        return self.images / len(self.data)
+
+    def advance(self) -> dict[str, Tensor]:
+        """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite."""
+        torch.manual_seed(torch_seed(self.recipe.seed, self.step, 0))
+        values = self.method.step(self.batch(self.step), self.step)
+        self.average.update(self.step)
+        for role, module in self.method.networks.items():
+            values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
+            gradients = [p.grad for p in module.parameters() if p.grad is not None]
+            values[f"grad_{role[0]}"] = get_total_norm(gradients)
+        self.step += 1
+        finite = torch.isfinite(torch.stack(list(values.values())))
+        if not finite.all():
+            bad = [name for name, good in zip(values, finite.tolist(), strict=True) if not good]
+            raise Diverged(f"{', '.join(bad)} became NaN or infinite at step {self.step}")
+        return values
+
+    def batch(self, step: int) -> Batch:
+        """The minibatch of a step, a function of (seed, step) alone."""
+        recipe, engine = self.recipe, self.engine
+        index = engine.tensor(self.sampler.indices(step))
+        real = engine.scaled(self.pool[index])
+        if recipe.flip:
+            mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch))
+            real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
+        z = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)
+        real_labels = fake_labels = None
+        if recipe.conditional and self.pool_labels is not None:
+            real_labels = self.pool_labels[index]
+            fake_labels = engine.tensor(labels(recipe.seed, step, 0, recipe.batch, self.data.counts))
+        return Batch(real, real_labels, engine.tensor(z), fake_labels)
+
+    def picture(self) -> bytes:
+        """PNG of the averaged generator's images, from the same z every time; one column a class."""
+        z, wanted, columns = self.fixed
+        with torch.no_grad():
+            images = to_uint8(self.average.module(z, wanted))
+        return png(grid(images, columns))
+
+    def _fixed_batch(self) -> tuple[Tensor, Tensor | None, int]:
+        recipe = self.recipe
+        columns = recipe.classes if 4 <= recipe.classes <= 16 else 8
+        z = latent(recipe.seed, 0, 0, 8 * columns, recipe.z_dim, recipe.prior, Stream.FIXED)
+        wanted = np.arange(8 * columns, dtype=np.int64) % recipe.classes if recipe.conditional else None
+        return self.engine.tensor(z), None if wanted is None else self.engine.tensor(wanted), columns
