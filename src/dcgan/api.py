@@ -14,7 +14,6 @@ from dcgan.model import Model, load_model
 from dcgan.presets import preset as find_preset
 from dcgan.presets import preset_for
 from dcgan.recipe import Recipe
-from dcgan.report import write_report
 from dcgan.run import Run, checkpoint_model, list_runs
 from dcgan.training import folder as layout
 from dcgan.training.engine import Engine
@@ -149,6 +148,13 @@ def open_run(name: str | Path, runs_dir: str | Path = "runs") -> Run:
         return Run(Path(name))
     known = [run.name for run in list_runs(Path(runs_dir))]
     raise one_of("run", str(name), known, f"Runs are looked for in {runs_dir}.")
+
+
+def write_report(folder: Path) -> None:
+    """Draw a run's report. Imported here because matplotlib takes a while and most commands draw nothing."""
+    from dcgan.report import write_report as draw
+
+    draw(folder)
 
 
 def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> Run:

@@ -45,7 +45,7 @@ class Recipe:
     d_maps: int = _key(32, "discriminator feature maps at the finest level", range=(1, 1024))
     spectral_norm: bool = _key(True, "spectral normalisation of the discriminator's weights")
 
-    batch: int = _key(64, "images in a minibatch", range=(2, 65_536))
+    batch: int = _key(32, "images in a minibatch", range=(2, 65_536))
     g_lr: float = _key(4e-4, "generator's learning rate", range=(0.0, 1e3))
     d_lr: float = _key(4e-4, "discriminator's learning rate", range=(0.0, 1e3))
     beta1: float = _key(0.0, "Adam's beta1", range=(0.0, 0.999999))

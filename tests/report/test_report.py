@@ -1,5 +1,7 @@
 """The report is one inert, self-contained page, whatever state the run folder is in."""
 
+import base64
+import hashlib
 import json
 import re
 import subprocess
@@ -13,8 +15,8 @@ from stripes_run import DATA, RECIPE, interval, journal_line, write_journal, wri
 from dcgan.errors import DcganError
 from dcgan.report import tables, write_report
 from dcgan.report.journal import curve, number, read, state
-from dcgan.report.page import render
-from dcgan.report.snapshots import Film, collect
+from dcgan.report.page import _script_json, render
+from dcgan.report.snapshots import collect
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
 
@@ -82,9 +84,6 @@ def test_the_page_asks_for_nothing(run):
 
 
 def test_the_policy_allows_exactly_the_page_s_script(run):
-    import base64
-    import hashlib
-
     page = page_of(run)
     policy = next(tag["content"] for tag in page.tags("meta") if tag.get("http-equiv"))
     digest = base64.b64encode(hashlib.sha256(page.scripts[1].encode()).digest()).decode()
@@ -92,7 +91,6 @@ def test_the_policy_allows_exactly_the_page_s_script(run):
 
 
 def test_hostile_names_are_inert(run):
-    benign = page_of(run)
     # A folder's name can hold all of it but the slash.
     folder = run.rename(run.with_name(HOSTILE.replace("/", "∕")))
     names = [HOSTILE, "evil\u202egnp.exe", "half \ud800 pair", "nul \x00 here"]
@@ -121,17 +119,14 @@ def test_hostile_names_are_inert(run):
     write_journal(folder, [*events, journal_line("error", 1, message=HOSTILE)])
     page = page_of(folder)
     assert HOSTILE in page.text and "a checkpoint is damaged" in page.text
-    assert len(page.scripts) == len(benign.scripts) == 2
-    assert page.scripts[1] == benign.scripts[1]
+    assert len(page.scripts) == 2 and len(page.frames) == 12
     assert (folder / "report.html").read_text("utf-8").count("</script") == 2
-    assert len(page.tags("img")) == len(benign.tags("img"))
+    assert len(page.tags("img")) == 2
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
     assert not re.search("[\u202e\x00]", page.text)
 
 
 def test_frames_cannot_end_their_script():
-    from dcgan.report.page import _script_json
-
     content = _script_json([["data:", HOSTILE + "<!--"]])
     assert "<" not in content and ">" not in content
     assert json.loads(content) == [["data:", HOSTILE + "<!--"]]
@@ -252,7 +247,6 @@ def test_the_same_run_gives_the_same_page(run):
     record, now = read(run), datetime(2026, 5, 6, tzinfo=UTC)
     film = collect(run, record)
     assert render(record, film, now) == render(read(run), collect(run, record), now)
-    assert render(record, Film(None, [], 0, 0), now) != render(record, film, now)
 
 
 def test_no_folder_is_one_line(tmp_path):

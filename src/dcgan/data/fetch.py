@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -134,8 +135,9 @@ def _keep(named: NamedSet, file: File, content: bytes, notes: list[str]) -> None
             folder = make_folder(cache_folder(named.name))
             write_atomic(folder / file.name, content)
             for leftover in folder.glob(f"{TEMPORARY}*"):  # of a killed process; a living one needs minutes
-                if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                    leftover.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # another process has just renamed its own
+                    if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                        leftover.unlink()
     except (DcganError, OSError) as error:
         notes.append(f"{file.name} was not kept for next time: {short(error)}")
 
