@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dcgan.data import SETS, Dataset, open_dataset
+from dcgan.data import Dataset, open_dataset
 from dcgan.errors import DcganError, one_of
 from dcgan.files import write_json
 from dcgan.model import Model, load_model
@@ -73,10 +73,7 @@ def train(
     check(recipe, opened)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)
-    facts = opened.describe()
-    if isinstance(data, Path) or (isinstance(data, str) and data not in SETS):
-        facts["path"] = str(Path(data).resolve())
-    folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, facts)
+    folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, opened.describe())
     return _fit(folder, recipe, opened, watch)
 
 

@@ -21,7 +21,7 @@ from dcgan.errors import DcganError, one_of
 from dcgan.files import write_atomic
 from dcgan.networks import build_networks
 from dcgan.recipe import Recipe
-from dcgan.training.checkpoint import Damaged, read_metadata, read_weights
+from dcgan.training.checkpoint import Damaged, read_metadata, read_weights, sound_classes
 from dcgan.training.engine import Engine, to_uint8
 from dcgan.training.state import expected_model, part
 
@@ -153,9 +153,8 @@ class Model:
             "classes": json.dumps(list(self.classes)),
             "counts": json.dumps(self.counts.tolist()),
             "facts": json.dumps({**self.facts, **(facts or {})}),
-            "sha256": _digest(tensors),
         }
-        write_atomic(path, save_safetensors(tensors, metadata))
+        write_atomic(path, save_safetensors(tensors, {**metadata, "sha256": _digest(tensors, metadata)}))
 
 
 def class_index(name: str, classes: Sequence[str]) -> int:
@@ -172,19 +171,18 @@ def load_model(path: Path, engine: Engine | None = None) -> Model:
     """The model in a file written by `Model.save`. Raises `Damaged` in one line for anything else."""
     metadata = _metadata(path)
     try:
-        recipe = Recipe.from_json(metadata["recipe"], f"{path}: recipe")
-        classes, counts = json.loads(metadata["classes"]), json.loads(metadata["counts"])
-        facts = json.loads(metadata["facts"])
-        sound = all(isinstance(name, str) for name in classes) and all(
-            type(n) is int and n >= 0 for n in counts
-        )
-    except (KeyError, TypeError, ValueError):
-        sound = False
-    if not sound or not isinstance(facts, dict):
+        recipe = Recipe.from_json(metadata["recipe"])
+        expected = expected_model(recipe)
+        classes, counts, facts = (json.loads(metadata[name]) for name in ("classes", "counts", "facts"))
+    except DcganError as error:
+        raise Damaged(f"{path}: not a dcgan model: {error}") from None
+    except (KeyError, ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict) or not sound_classes(classes, counts):
         raise Damaged(f"{path}: not a dcgan model: its metadata is incomplete")
-    tensors = load_safetensors(read_weights(path, expected_model(recipe), half=True))
-    if _digest(tensors) != metadata.get("sha256"):
-        raise Damaged(f"{path}: damaged: its weights do not match their checksum")
+    tensors = load_safetensors(read_weights(path, expected, half=True))
+    if _digest(tensors, metadata) != metadata.get("sha256"):
+        raise Damaged(f"{path}: damaged: its contents do not match its checksum")
     whole = {
         name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()
     }
@@ -201,8 +199,10 @@ def _metadata(path: Path) -> dict[str, str]:
     return metadata
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """sha256 of all that a model file says but this checksum itself."""
+    words = {name: word for name, word in metadata.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())

@@ -38,7 +38,7 @@ class Run:
         path = self.folder / layout.DATA
         try:
             value = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise DcganError(f"{path} is missing or damaged: the run's data cannot be told")

@@ -8,7 +8,7 @@ from dcgan.training import loop
 from .tiny import due_by_steps
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="package")
 def one_thread():
     """One thread: small networks gain nothing from a second, and bits depend on their number."""
     before = torch.get_num_threads()

@@ -41,7 +41,9 @@ SMALL = 1_000
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EROFS]
 
 
-def refuse(code: int, first: int, last: float, spared: tuple[str, ...]) -> Callable[[int, str, tuple[Any, ...]], None]:
+def refuse(
+    code: int, first: int, last: float, spared: tuple[str, ...]
+) -> Callable[[int, str, tuple[Any, ...]], None]:
     """Calls number `first` to `last` fail with `code`, except for the names `spared`."""
 
     def act(number: int, name: str, args: tuple[Any, ...]) -> None:
@@ -51,7 +53,9 @@ def refuse(code: int, first: int, last: float, spared: tuple[str, ...]) -> Calla
     return act
 
 
-def test_an_error_at_every_system_call_of_a_save_leaves_the_old_checkpoint_and_no_temporary(tmp_path: Path) -> None:
+def test_an_error_at_every_system_call_of_a_save_leaves_the_old_checkpoint_and_no_temporary(
+    tmp_path: Path,
+) -> None:
     template = tmp_path / "template"
     save_numbered(template, 1, SMALL)
     save_numbered(template, 2, SMALL)
@@ -118,7 +122,9 @@ def test_an_error_at_every_system_call_of_a_run_stops_it_in_one_line_and_costs_n
         assert_whole_journal(folder)
 
 
-def test_a_journal_line_that_is_cut_short_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_line_that_is_cut_short_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last bytes of a full disk take half a line; that must not pass for a line that was written."""
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[: len(data) // 2]))
@@ -166,7 +172,9 @@ def small_disk(tmp_path: Path) -> Any:
     mount = shutil.which("mount")
     if mount is None or os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], capture_output=True, check=False)
+    made = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], capture_output=True, check=False
+    )
     if made.returncode:
         pytest.skip("this machine does not let root mount a tmpfs")
     yield place

@@ -8,6 +8,7 @@ import shutil
 import signal
 import statistics
 import time
+from collections.abc import Callable
 from functools import partial
 from itertools import chain, combinations, count
 from pathlib import Path
@@ -21,6 +22,7 @@ from dcgan.training import loop
 
 from .tiny import (
     PROCESSES,
+    SYSTEM_CALLS,
     assert_same_run,
     assert_whole_journal,
     count_calls,
@@ -265,15 +267,14 @@ def test_a_power_cut_at_any_instant_leaves_a_checkpoint_and_after_a_save_the_new
     disk = Disk(folder)
     seen: dict[tuple[Any, ...], dict[str, bytes]] = {}
 
-    for name in ("open", "write", "fsync", "replace", "unlink"):
+    def watched(name: str, real: Callable[..., Any], *args: Any) -> Any:
+        result = real(*args)
+        disk.happened(name, args, result)
+        seen.update(disk.states())
+        return result
 
-        def call(*args: Any, _name: str = name, _real: Any = getattr(os, name)) -> Any:
-            result = _real(*args)
-            disk.happened(_name, args, result)
-            seen.update(disk.states())
-            return result
-
-        monkeypatch.setattr(os, name, call)
+    for name in SYSTEM_CALLS:
+        monkeypatch.setattr(os, name, partial(watched, name, getattr(os, name)))
     save_numbered(folder, 3, SMALL)
     monkeypatch.undo()
 

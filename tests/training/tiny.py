@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -173,14 +173,14 @@ SYSTEM_CALLS = ("open", "write", "fsync", "replace", "unlink")
 def intercepted(act: Callable[[int, str, tuple[Any, ...]], None]) -> Iterator[None]:
     """Ask `act(number, name, arguments)` before each system call by which Python code writes to the disk."""
     numbers = count()
+
+    def call(name: str, real: Callable[..., Any], *args: Any) -> Any:
+        act(next(numbers), name, args)
+        return real(*args)
+
     with pytest.MonkeyPatch.context() as patch:
         for name in SYSTEM_CALLS:
-
-            def call(*args: Any, _name: str = name, _real: Any = getattr(os, name), **options: Any) -> Any:
-                act(next(numbers), _name, args)
-                return _real(*args, **options)
-
-            patch.setattr(os, name, call)
+            patch.setattr(os, name, partial(call, name, getattr(os, name)))
         yield
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ from dcgan.files import clean_temporaries, make_folder, remove, sync_directory, 
 from dcgan.recipe import Recipe
 
 FORMAT = 1
-HEADER_LIMIT = 4 << 20
-MANIFEST_LIMIT = 1 << 20
+HEADER_LIMIT = MANIFEST_LIMIT = 4 << 20
+"""Bytes; the names of 100,000 classes take 3 MB."""
 
 
 class Damaged(DcganError):
@@ -66,7 +67,8 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint of `tensors` and remove those no longer kept. Returns the manifest's path.
 
-    Kept: the two newest, so that a damaged one has a forerunner; every `recipe.keep_every`-th; the best score.
+    Kept: the two newest, so that a damaged one has a forerunner; every `recipe.keep_every`-th; the best score; and
+    those of later steps, which the run has passed over as damaged.
     """
     make_folder(folder)
     clean_temporaries(folder)
@@ -89,7 +91,7 @@ def save_checkpoint(
     path = folder / f"{step:010d}.json"
     write_atomic(path.with_suffix(".safetensors"), content)
     write_json(path, _sealed(manifest))
-    _forget(folder, recipe.keep_every)
+    _forget(folder, step, recipe.keep_every)
     return path
 
 
@@ -112,7 +114,7 @@ def manifest_paths(folder: Path) -> list[Path]:
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a file, its own checksum and format version verified. Raises `Damaged` in one line."""
     try:
-        if path.stat().st_size > MANIFEST_LIMIT:
+        if _size(path) > MANIFEST_LIMIT:
             raise Damaged(f"{path}: too large for a checkpoint's manifest")
         value = json.loads(path.read_bytes())
     except OSError as error:
@@ -130,9 +132,13 @@ def read_manifest(path: Path) -> Manifest:
     if seal != _digest(value):
         raise Damaged(f"{path}: damaged: its contents do not match its checksum")
     try:
-        value["recipe"] = Recipe.from_dict(value["recipe"], f"{path}: recipe")
-        value["classes"], value["counts"] = tuple(value["classes"]), tuple(value["counts"])
-        return Manifest(**value)
+        recipe = Recipe.from_dict(value["recipe"])
+        if not _sound(value):
+            raise Damaged("a field has a value that it cannot have")
+        lists = {"classes": tuple(value["classes"]), "counts": tuple(value["counts"])}
+        return Manifest(**{**value, **lists, "recipe": recipe})
+    except DcganError as error:
+        raise Damaged(f"{path}: not a checkpoint's manifest: {error}") from None
     except (KeyError, TypeError):
         raise Damaged(f"{path}: not a checkpoint's manifest: fields are missing or unknown") from None
 
@@ -156,6 +162,7 @@ def load_checkpoint(path: Path, expected: Mapping[str, Tensor]) -> tuple[Manifes
 def read_metadata(path: Path) -> dict[str, str]:
     """The words in a safetensors file's header; its tensors are not read. Raises `Damaged`."""
     try:
+        _check_header(path)
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}
     except OSError as error:
@@ -171,9 +178,10 @@ def read_weights(path: Path, expected: Mapping[str, Tensor], *, half: bool = Fal
     """
     wanted = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
     try:
-        size = path.stat().st_size
+        size = _size(path)
         if size > wanted + HEADER_LIMIT:
             raise Damaged(f"{path}: {size:,} bytes are too large for its recipe, which calls for {wanted:,}")
+        _check_header(path)
         with safe_open(path, framework="pt") as file:
             names = set(file.keys())
             _compare_names(path, names, set(expected))
@@ -196,6 +204,18 @@ def read_weights(path: Path, expected: Mapping[str, Tensor], *, half: bool = Fal
     return content
 
 
+def sound_classes(classes: object, counts: object) -> bool:
+    """Whether these are lists of class names and of images per class, from a file that may say anything."""
+    return (
+        isinstance(classes, list)
+        and isinstance(counts, list)
+        and len(classes) == len(counts)
+        and all(isinstance(name, str) for name in classes)
+        and all(type(count) is int and count >= 0 for count in counts)
+        and (not counts or 0 < sum(counts) < 2**63)
+    )
+
+
 _DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
 
 
@@ -207,6 +227,35 @@ def _compare_names(path: Path, names: set[str], expected: set[str]) -> None:
         raise Damaged(f"{path}: not the weights of its recipe: it {' and '.join(parts)}")
 
 
+def _size(path: Path) -> int:
+    """Bytes of a plain file. A pipe or a device, which has no size and may have no end, is refused."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise Damaged(f"{path}: not a file")
+    return status.st_size
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that is too long to be ours before it is parsed."""
+    _size(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > HEADER_LIMIT:
+        raise Damaged(f"{path}: not one of ours: its header claims {length:,} bytes")
+
+
+def _sound(value: Mapping[str, Any]) -> bool:
+    wholes = [value[name] for name in ("step", "images", "number", "weights_bytes", "format")]
+    numbers = [value["seconds"], *([] if value["score"] is None else [value["score"]])]
+    return (
+        all(type(whole) is int and 0 <= whole < 2**63 for whole in wholes)
+        and all(type(number) in (int, float) and abs(number) < 1e300 for number in numbers)
+        and isinstance(value["weights_sha256"], str)
+        and isinstance(value["made_with"], dict)
+        and sound_classes(value["classes"], value["counts"])
+    )
+
+
 def _sealed(manifest: Manifest) -> dict[str, Any]:
     value = json.loads(json.dumps(asdict(manifest), allow_nan=False))
     return {**value, "sha256": _digest(value)}
@@ -216,9 +265,10 @@ def _digest(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _forget(folder: Path, keep_every: int) -> None:
-    manifests = list_manifests(folder)
-    keep = {path for path, _ in manifests[-2:]}
+def _forget(folder: Path, step: int, keep_every: int) -> None:
+    manifests = [(path, manifest) for path, manifest in list_manifests(folder) if manifest.step <= step]
+    # Newest is what was written last: what a run passed over as damaged has a later step and a lower number.
+    keep = {path for path, _ in sorted(manifests, key=lambda found: found[1].number)[-2:]}
     keep |= {path for path, manifest in manifests if manifest.number % keep_every == 0}
     scored = [(manifest.score, path) for path, manifest in manifests if manifest.score is not None]
     keep |= {min(scored)[1]} if scored else set()

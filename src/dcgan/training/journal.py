@@ -42,7 +42,7 @@ class Journal:
     def rewind(self, step: int) -> None:
         """Forget what came after `step`: a run that resumes from there writes it again."""
         if self.path.exists():
-            kept = [entry for entry in read_journal(self.path) if entry.get("step", 0) <= step]
+            kept = [entry for entry in read_journal(self.path) if _step(entry) <= step]
             write_atomic(self.path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
 
 
@@ -62,6 +62,11 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(entry, dict) and "event" in entry:
                 yield entry
+
+
+def _step(entry: dict[str, Any]) -> float:
+    step = entry.get("step")
+    return step if isinstance(step, int) else math.inf
 
 
 def _plain(value: Any) -> Any:

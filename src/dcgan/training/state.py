@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn, optim
 
+from dcgan.errors import DcganError
 from dcgan.methods import Method, build_method
 from dcgan.networks import build_networks
 from dcgan.recipe import Recipe
@@ -59,7 +60,12 @@ def part(tensors: Mapping[str, Tensor], role: str) -> dict[str, Tensor]:
 
 @lru_cache(maxsize=16)
 def expected_state(recipe: Recipe) -> Mapping[str, Tensor]:
-    """Names, shapes and dtypes of a recipe's state on the meta device: no memory is taken, whatever its sizes."""
+    """Names, shapes and dtypes of a recipe's state on the meta device: no memory is taken, whatever its sizes.
+
+    Raises `DcganError` when the recipe describes no networks.
+    """
+    if recipe.channels not in (1, 3):
+        raise DcganError(f"channels is {recipe.channels}: must be 1 (grey) or 3 (colour)")
     with torch.device("meta"):
         method = build_method(
             recipe, build_networks(recipe), Engine(torch.device("meta"), bf16=False).autocast
