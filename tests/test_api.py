@@ -79,7 +79,7 @@ def test_watchers_are_told_and_the_journal_keeps_the_same(digits: Dataset, tmp_p
         digits, images=64, batch=16, settings={"g_maps": 4, "d_maps": 4}, runs_dir=tmp_path, watch=seen.append
     )
     assert [entry["event"] for entry in seen] == [entry["event"] for entry in run.journal()]
-    assert [entry["event"] for entry in seen][0] == "start" and seen[-1]["event"] == "finish"
+    assert next(entry["event"] for entry in seen) == "start" and seen[-1]["event"] == "finish"
     interval = next(entry for entry in seen if entry["event"] == "interval")
     assert {"rate", "loss_d", "loss_g", "real_score", "fake_score", "left", "done"} <= interval.keys()
 

@@ -155,7 +155,7 @@ def test_train_generate_resume_and_export_from_forty_pictures(command: Command, 
     assert status == 0, err
     assert dcgan.load("runs/shoes").journal()[-1]["images"] == 320  # type: ignore[union-attr]
 
-    status, out, err = command(
+    status, _out, err = command(
         "generate", "shoes", "-n", "10", "--label", "round", "--seed", "3", "--out", "new"
     )
     assert status == 0, err
@@ -211,7 +211,7 @@ def test_a_folder_without_pictures_is_refused(command: Command, tmp_path: Path) 
 
 def test_a_shipped_model_makes_pictures_before_any_training(command: Command) -> None:
     for name in ("fashion-mnist", "mnist"):
-        status, out, err = command("generate", name, "-n", "20", "--balanced", "--out", name)
+        status, _out, err = command("generate", name, "-n", "20", "--balanced", "--out", name)
         assert status == 0, err
         with (Path(name) / "manifest.csv").open() as file:
             labels = [row["label"] for row in csv.DictReader(file)]

@@ -26,7 +26,7 @@ def batch(recipe: Recipe) -> Batch:
     torch.manual_seed(1)
     labels = torch.arange(recipe.batch) % 3 if recipe.conditional else None
     shape = (recipe.batch, recipe.channels, recipe.height, recipe.width)
-    return Batch(torch.rand(shape) * 2 - 1, labels, torch.randn(recipe.batch, recipe.z_dim), labels)
+    return Batch(torch.rand(shape) * 2 - 1, labels, torch.randn(recipe.batch, recipe.z_dim))
 
 
 def method(recipe: Recipe):  # type: ignore[no-untyped-def]
@@ -58,14 +58,14 @@ def test_update_order(objective_name: str) -> None:
     adam = {"lr": recipe.d_lr, "betas": (recipe.beta1, recipe.beta2), "eps": recipe.adam_eps}
     loss = objective(objective_name)
 
-    fake = generator(data.z, data.fake_labels)
+    fake = generator(data.z, data.labels)
     loss_d = loss.discriminator(
-        discriminator(data.real, data.labels), discriminator(fake.detach(), data.fake_labels)
+        discriminator(data.real, data.labels), discriminator(fake.detach(), data.labels)
     )
     optimizer = torch.optim.Adam(discriminator.parameters(), **adam)
     loss_d.backward()
     optimizer.step()
-    loss_g = loss.generator(discriminator(data.real, data.labels), discriminator(fake, data.fake_labels))
+    loss_g = loss.generator(discriminator(data.real, data.labels), discriminator(fake, data.labels))
     optimizer = torch.optim.Adam(generator.parameters(), **adam)
     loss_g.backward()
     optimizer.step()

@@ -32,7 +32,7 @@ class Recipe:
     preset: str = _key("custom", "the row of the preset table that this recipe started from")
     network: str = _key("fast", "family of generator and discriminator")
     method: str = _key("adversarial", "what one training step does")
-    objective: str = _key("hinge", "adversarial loss")
+    objective: str = _key("bce", "adversarial loss")
 
     height: int = _key(0, "image height in pixels; follows the data", range=(0, 128))
     width: int = _key(0, "image width in pixels; follows the data", range=(0, 128))
@@ -43,7 +43,7 @@ class Recipe:
     prior: str = _key("normal", "distribution of the latent vector", choices=("normal", "uniform"))
     g_maps: int = _key(32, "generator feature maps at the finest level", range=(1, 1024))
     d_maps: int = _key(32, "discriminator feature maps at the finest level", range=(1, 1024))
-    spectral_norm: bool = _key(True, "spectral normalisation of the discriminator's weights")
+    spectral_norm: bool = _key(False, "spectral normalisation of the discriminator's weights")
 
     batch: int = _key(32, "images in a minibatch", range=(2, 65_536))
     g_lr: float = _key(4e-4, "generator's learning rate", range=(0.0, 1e3))

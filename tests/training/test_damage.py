@@ -27,6 +27,7 @@ from .tiny import (
     assert_same_run,
     checkpoints,
     digits,
+    good_checkpoints,
     saved_state,
     train,
     trained,
@@ -180,30 +181,19 @@ def test_what_is_trained_after_damage_is_what_would_have_been(folder: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    ("stops", "keep_every", "damaged", "good"), [((1, 7, 9), 10, 1, [7]), ((1, 2, 3, 7, 9, 11), 3, 2, [3])]
+    ("stops", "keep_every", "damaged", "good"), [((1, 5, 7), 10, 1, [5]), ((1, 2, 3, 5, 6, 7), 3, 2, [3])]
 )
 def test_a_checkpoint_saved_below_damaged_ones_is_kept_and_so_is_its_forerunner(
     tmp_path: Path, stops: tuple[int, ...], keep_every: int, damaged: int, good: list[int]
 ) -> None:
     """Damaged checkpoints of later steps must not push out what is written after them, until they are overtaken."""
-    folder = trained(tmp_path, digits(40), *stops, keep_every=keep_every)
+    folder = trained(tmp_path, digits(40), *stops, keep_every=keep_every, spectral_norm=False)
     for path in checkpoints(folder)[:damaged]:
         flip_weights(path)
     assert good_checkpoints(folder) == good
     for step in range(good[0] + 1, stops[-1] + 3):
         train(folder, digits(40), step)
         assert good_checkpoints(folder)[:2] == [step, step - 1]
-
-
-def good_checkpoints(folder: Path) -> list[int]:
-    found = []
-    for path in checkpoints(folder):
-        try:
-            manifest, _ = load_checkpoint(path, expected_state(read_manifest(path).recipe))
-        except Damaged:
-            continue
-        found.append(manifest.step)
-    return found
 
 
 @pytest.mark.parametrize("harm", HARMS)

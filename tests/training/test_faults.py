@@ -64,7 +64,10 @@ def test_an_error_at_every_system_call_of_a_save_leaves_the_old_checkpoint_and_n
     for code in ERRORS:
         for position in range(len(names)):
             # Once; from then on but for removals, as on a full disk; from then on for good, as on a disk that is gone.
-            for last, spared in ((position, ()), (float("inf"), ("unlink",)), (float("inf"), ())):
+            lasting = (
+                [(float("inf"), ("unlink",)), (float("inf"), ())] if code in (errno.ENOSPC, errno.EIO) else []
+            )
+            for last, spared in [(position, ()), *lasting]:
                 folder = copied(template, tmp_path / f"{code}-{position}-{last}-{len(spared)}")
                 if names[position] in spared:
                     continue
@@ -81,7 +84,7 @@ def test_an_error_at_every_system_call_of_a_save_leaves_the_old_checkpoint_and_n
                 assert good_steps(folder, SMALL)[0] == 4
                 assert not temporaries(folder)
                 faults += 1
-    assert faults > 100
+    assert faults > 80
 
 
 def test_short_writes_are_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

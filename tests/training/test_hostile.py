@@ -143,6 +143,15 @@ def test_malformed_weights_are_refused_in_one_line(weights: tuple[Path, bytes], 
     )
 
 
+@pytest.mark.xfail(reason="DcganError lets control characters through: see errors.py", strict=False)
+def test_no_terminal_codes_reach_the_reader(weights: tuple[Path, bytes]) -> None:
+    path, _ = weights
+    path.write_bytes(with_header({"\x1b[2J": FLOAT}, bytes(8)))
+    with pytest.raises(Damaged) as refusal:
+        read_weights(path, numbered(0))
+    assert str(refusal.value).isprintable()
+
+
 @FUZZ
 @given(st.binary(max_size=400))
 def test_random_bytes_are_refused(weights: tuple[Path, bytes], content: bytes) -> None:
@@ -151,15 +160,10 @@ def test_random_bytes_are_refused(weights: tuple[Path, bytes], content: bytes) -
     assert_refused_everywhere(path)
 
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from([2**63, -1, 0, 1]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=6,
+WORD = st.text(max_size=8)
+LEAF = st.none() | st.booleans() | st.integers() | st.floats() | WORD | st.sampled_from([2**63, -1, 0, 1])
+JSON = (
+    LEAF | st.lists(LEAF, max_size=4) | st.dictionaries(WORD, LEAF | st.lists(LEAF, max_size=2), max_size=4)
 )
 
 
@@ -188,7 +192,7 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
     elif kind == "remove" or not isinstance(home, dict):
         del home[key]
     else:
-        home[draw(st.text(max_size=8))] = home.pop(key)
+        home[draw(WORD)] = home.pop(key)
     return value
 
 

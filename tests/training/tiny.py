@@ -25,7 +25,7 @@ from dcgan.presets import preset
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
 from dcgan.training import loop
-from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, save_checkpoint
+from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, read_manifest, save_checkpoint
 from dcgan.training.engine import Engine
 from dcgan.training.journal import read_journal
 from dcgan.training.state import expected_state
@@ -89,14 +89,25 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def saved_state(folder: Path) -> tuple[int, dict[str, Tensor]]:
     """Step and tensors of a run's newest good checkpoint."""
-    expected = expected_state(layout.read_recipe(folder))
     for path in checkpoints(folder):
         try:
-            manifest, tensors = load_checkpoint(path, expected)
+            manifest, tensors = load_checkpoint(path, expected_state(layout.read_recipe(folder)))
         except Damaged:
             continue
         return manifest.step, tensors
     return 0, {}
+
+
+def good_checkpoints(folder: Path) -> list[int]:
+    """Steps of a run's checkpoints that load, newest first."""
+    found = []
+    for path in checkpoints(folder):
+        try:
+            manifest, _ = load_checkpoint(path, expected_state(read_manifest(path).recipe))
+        except Damaged:
+            continue
+        found.append(manifest.step)
+    return found
 
 
 def assert_same_run(one: Path, other: Path) -> None:

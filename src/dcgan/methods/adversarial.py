@@ -40,7 +40,7 @@ class Adversarial:
         """Train D, then G, on one batch."""
         self.generator.requires_grad_(True)
         with self.autocast():
-            fake = self.generator(batch.z, batch.fake_labels)
+            fake = self.generator(batch.z, batch.labels)
 
         self.discriminator.requires_grad_(True)
         with self.autocast():
@@ -55,7 +55,7 @@ class Adversarial:
         # D's weights take no part in G's step: not asking for their gradients saves a third of D's backward pass.
         self.discriminator.requires_grad_(False)
         with self.autocast():
-            logits = self.discriminator(fake, batch.fake_labels)
+            logits = self.discriminator(fake, batch.labels)
             if self.objective.relative:
                 real_logits = self.discriminator(batch.real, batch.labels)
         loss_g = self.objective.generator(real_logits.detach(), logits)
@@ -69,9 +69,7 @@ class Adversarial:
 
     def _judge(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D's logits of real and fake in one pass: without batch norm in D an image's logit is its own affair."""
-        labels = None
-        if batch.labels is not None and batch.fake_labels is not None:
-            labels = torch.cat([batch.labels, batch.fake_labels])
+        labels = None if batch.labels is None else batch.labels.repeat(2)
         logits = self.discriminator(torch.cat([batch.real, fake.to(batch.real.dtype)]), labels)
         real, fakes = logits.chunk(2)
         return real, fakes
@@ -79,9 +77,9 @@ class Adversarial:
     def _penalty(self, batch: Batch, fake: Tensor) -> Tensor:
         """γ/2 · (R1 + R2) in float32: double backward through bf16 loses the small gradients it is about."""
         total = batch.real.new_zeros(())
-        for images, labels in ((batch.real, batch.labels), (fake.float(), batch.fake_labels)):
+        for images in (batch.real, fake.float()):
             images = images.detach().requires_grad_(True)
-            total = total + gradient_penalty(self.discriminator(images, labels), images)
+            total = total + gradient_penalty(self.discriminator(images, batch.labels), images)
         return self.recipe.gamma / 2 * total
 
     def _update(self, role: str, loss: Tensor) -> None:

@@ -11,11 +11,11 @@ from torch import Tensor
 class Batch:
     """One minibatch on the device.
 
-    real: float32 (N, C, H, W) in [-1, 1]. labels: int64 (N,) of the real images, or None.
-    z: float32 (N, z_dim). fake_labels: int64 (N,), what the generator is asked for, or None.
+    real: float32 (N, C, H, W) in [-1, 1]. labels: int64 (N,), the classes of the real images, or None.
+    z: float32 (N, z_dim). The generator is asked for the same labels: they are a draw by the data's frequencies, and
+    a relative objective then compares a real image with a fake one of its own class.
     """
 
     real: Tensor
     labels: Tensor | None
     z: Tensor
-    fake_labels: Tensor | None

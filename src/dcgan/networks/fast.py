@@ -1,8 +1,7 @@
 """The `fast` family: small DCGANs whose depth follows the image, made for quality per second on a CPU.
 
 Strided convolutions in place of pooling, batch norm and ReLU in G, leaky ReLU in D (Radford et al. 2016, section 3),
-spectral norm in D (Miyato et al. 2018), projection conditioning in D (Miyato & Koyama 2018, eq. 3), class embedding
-joined to z in G (Mirza & Osindero 2014).
+projection conditioning in D (Miyato & Koyama 2018, eq. 3), class embedding joined to z in G (Mirza & Osindero 2014).
 """
 
 from __future__ import annotations

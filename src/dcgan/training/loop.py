@@ -199,12 +199,14 @@ class _Session:
             return
         # The journal goes on from here after a kill, so it must have told every step up to here.
         self._flush()
+        state = state_tensors(trainer.method, trainer.average)
+        tensors = {name: tensor.detach().cpu() for name, tensor in state.items()}
+        bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+        if bad:
+            raise Diverged(f"{bad[0]} became NaN or infinite by step {trainer.step}")
         path = save_checkpoint(
             self.folder / layout.CHECKPOINTS,
-            {
-                name: tensor.detach().cpu()
-                for name, tensor in state_tensors(trainer.method, trainer.average).items()
-            },
+            tensors,
             step=trainer.step,
             images=trainer.images,
             seconds=round(self.seconds, 3),

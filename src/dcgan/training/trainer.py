@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from dcgan.data.dataset import Dataset
-from dcgan.data.sampling import BatchSampler, Stream, flips, labels, latent, torch_seed
+from dcgan.data.sampling import BatchSampler, Stream, flips, latent, torch_seed
 from dcgan.errors import Diverged
 from dcgan.methods import Batch, build_method
 from dcgan.networks import build_networks
@@ -72,11 +72,8 @@ class Trainer:
             mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch))
             real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
         z = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)
-        real_labels = fake_labels = None
-        if recipe.conditional and self.pool_labels is not None:
-            real_labels = self.pool_labels[index]
-            fake_labels = engine.tensor(labels(recipe.seed, step, 0, recipe.batch, self.data.counts))
-        return Batch(real, real_labels, engine.tensor(z), fake_labels)
+        classes = self.pool_labels[index] if recipe.conditional and self.pool_labels is not None else None
+        return Batch(real, classes, engine.tensor(z))
 
     def picture(self) -> bytes:
         """PNG of the averaged generator's images, from the same z every time; one column a class."""
