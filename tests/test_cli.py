@@ -138,7 +138,7 @@ def test_train_generate_resume_and_export_from_forty_pictures(command: Command, 
     picture_folder(tmp_path / "shoes")
     (tmp_path / "shoes" / "round" / "broken.png").write_bytes(b"not a picture")
     train = ["train", "./shoes", "--labels", "--images", "160", "--size", "16", "--name", "shoes", *TINY]
-    status, out, err = command(*train)
+    status, _, err = command(*train)
     assert status == 0, err
     run = dcgan.load("runs/shoes")
     assert isinstance(run, dcgan.Run)
