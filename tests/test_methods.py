@@ -17,9 +17,7 @@ from dcgan.recipe import Recipe
 
 def tiny(**changes: object) -> Recipe:
     base = preset("fast-28").recipe.for_data((8, 8), 1, 3)
-    return base.with_changes(
-        {"g_maps": 4, "d_maps": 4, "z_dim": 8, "batch": 8, "spectral_norm": False, **changes}
-    )
+    return base.with_changes({"g_maps": 4, "d_maps": 4, "z_dim": 8, "batch": 8, "gamma": 0.0, **changes})
 
 
 def batch(recipe: Recipe) -> Batch:

@@ -23,7 +23,7 @@ def _row(name: str, size: int, purpose: str, **fields: Any) -> tuple[str, Preset
 
 
 # The relativistic pairing loss with both penalties: on Fashion-MNIST with classes it kept twice the variety within a
-# class that the hinge with spectral norm did, from fewer images. docs/models.md has the numbers, and those of the rates.
+# class that the hinge with spectral norm did, from fewer images (docs/models.md has the numbers).
 _PAIRED: dict[str, Any] = {
     "network": "fast",
     "objective": "relativistic",

@@ -260,10 +260,8 @@ class Disk:
             self.pending.append((Path(args[0]).name, None))
 
 
-def test_a_power_cut_at_any_instant_leaves_a_checkpoint_and_after_a_save_the_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = prepared(tmp_path / "run")
+def cut(folder: Path, work: Callable[[], None]) -> tuple[list[dict[str, bytes]], list[dict[str, bytes]]]:
+    """What power cuts may leave of `folder` during `work`, and after it."""
     disk = Disk(folder)
     seen: dict[tuple[Any, ...], dict[str, bytes]] = {}
 
@@ -273,17 +271,29 @@ def test_a_power_cut_at_any_instant_leaves_a_checkpoint_and_after_a_save_the_new
         seen.update(disk.states())
         return result
 
-    for name in SYSTEM_CALLS:
-        monkeypatch.setattr(os, name, partial(watched, name, getattr(os, name)))
-    save_numbered(folder, 3, SMALL)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SYSTEM_CALLS:
+            patch.setattr(os, name, partial(watched, name, getattr(os, name)))
+        work()
+    return list(seen.values()), list(disk.states().values())
 
-    assert len(seen) >= 15
-    for number, state in enumerate(seen.values()):
-        assert good_steps(written(tmp_path / f"cut-{number}", state), SMALL)[0] in (2, 3)
-    after = list(disk.states().values())
+
+def test_a_power_cut_at_any_instant_leaves_a_checkpoint_and_after_a_save_the_new_one(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "run")
+    during, after = cut(folder, lambda: save_numbered(folder, 3, SMALL))
+    assert len(during) >= 15
+    for number, state in enumerate(during):
+        assert good_steps(written(tmp_path / f"during-{number}", state), SMALL)[0] in (2, 3)
     for number, state in enumerate(after):
         assert good_steps(written(tmp_path / f"after-{number}", state), SMALL)[:2] == [3, 2]
+
+
+def test_a_power_cut_leaves_the_old_file_or_the_new_and_after_a_write_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    write_atomic(path, "old")
+    during, after = cut(tmp_path, lambda: write_atomic(path, "the new"))
+    assert {state[path.name] for state in during} == {b"old", b"the new"}
+    assert {state[path.name] for state in after} == {b"the new"}
 
 
 def written(folder: Path, state: dict[str, bytes]) -> Path:
