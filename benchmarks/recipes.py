@@ -49,7 +49,7 @@ class Judge(nn.Module):
     @torch.no_grad()
     def look(self, x: Tensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Features as float64 and the class seen, in blocks."""
-        features = torch.cat([self.features(part) for part in x.split(500)])
+        features = torch.cat([self.features(part) for part in x.split(500)])  # type: ignore[no-untyped-call]
         return features.double().numpy(), self.classes(features).argmax(1).numpy()
 
 
@@ -62,7 +62,7 @@ def train_judge(x: Tensor, y: Tensor, epochs: int = 3) -> Judge:
     judge = Judge()
     optimizer = torch.optim.Adam(judge.parameters(), 1e-3)
     for _ in range(epochs):
-        for part in torch.randperm(len(x)).split(128):
+        for part in torch.randperm(len(x)).split(128):  # type: ignore[no-untyped-call]
             loss = nn.functional.cross_entropy(judge.classes(judge.features(x[part])), y[part])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
