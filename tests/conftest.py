@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 import dcgan
 from dcgan.data.dataset import Dataset
+
+# Networks this small are faster on one thread, and bits depend on the number of threads.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 TINY = {"g_maps": 4, "d_maps": 4, "z_dim": 8, "precision": "float32"}
 

@@ -118,18 +118,20 @@ def resume(
 
 
 def load(path_or_name: str | Path, *, runs_dir: str | Path = "runs") -> Run | Model:
-    """A run (folder or name), a model file, a checkpoint, or a model that comes with dcgan, in that order."""
+    """A run's name, a run's folder, a model file, a checkpoint, or a model that comes with dcgan, in that order.
+
+    A `Path` is always a path; a word is first a run: the pictures often lie in a folder of the same name.
+    """
     path = Path(path_or_name)
+    if isinstance(path_or_name, str) and (Path(runs_dir) / path / layout.RECIPE).is_file():
+        return Run(Path(runs_dir) / path)
     if path.is_dir():
         return Run(path)
     if path.is_file() or path.suffix in (".safetensors", ".json"):
         return checkpoint_model(path) if path.with_suffix(".json").is_file() else load_model(path)
-    if layout.NAME.fullmatch(str(path_or_name)):
-        if (Path(runs_dir) / path / layout.RECIPE).is_file():
-            return Run(Path(runs_dir) / path)
-        shipped = PRETRAINED / f"{path}.safetensors"
-        if shipped.is_file():
-            return load_model(shipped)
+    shipped = PRETRAINED / f"{path}.safetensors"
+    if layout.NAME.fullmatch(str(path_or_name)) and shipped.is_file():
+        return load_model(shipped)
     known = [run.name for run in list_runs(Path(runs_dir))] + [
         file.stem for file in PRETRAINED.glob("*.safetensors")
     ]

@@ -192,7 +192,7 @@ def test_what_is_trained_after_damage_is_what_would_have_been(folder: Path, tmp_
 def test_a_checkpoint_saved_below_damaged_ones_is_kept_and_so_is_its_forerunner(
     tmp_path: Path, stops: tuple[int, ...], keep_every: int, damaged: int, later: tuple[int, ...]
 ) -> None:
-    """Damaged checkpoints of later steps push out nothing that is written after them, before or after it overtakes them.
+    """Damaged checkpoints of later steps push out nothing that is written after them, overtaken or not.
 
     later: the step that is left to go on from, and the steps of the saves that follow.
     """
