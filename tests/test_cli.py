@@ -155,6 +155,9 @@ def test_train_generate_resume_and_export_from_forty_pictures(command: Command, 
     assert status == 0, err
     assert dcgan.load("runs/shoes").journal()[-1]["images"] == 320  # type: ignore[union-attr]
 
+    status, _, err = command("resume", "shoes")
+    assert status == 2 and "spent its budget" in err and "--images 640" in err
+
     status, _out, err = command(
         "generate", "shoes", "-n", "10", "--label", "round", "--seed", "3", "--out", "new"
     )

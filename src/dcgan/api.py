@@ -16,6 +16,8 @@ from dcgan.presets import preset_for
 from dcgan.recipe import Recipe
 from dcgan.run import Run, checkpoint_model, list_runs
 from dcgan.training import folder as layout
+from dcgan.training.budget import Budget
+from dcgan.training.checkpoint import list_manifests
 from dcgan.training.engine import Engine
 from dcgan.training.loop import Watcher, check, fit
 
@@ -112,6 +114,7 @@ def resume(
         )
     longer = recipe.with_budget(epochs=epochs, images=images, minutes=minutes)
     check(longer, opened)
+    _refuse_spent(found, longer, len(opened))
     if longer != recipe:
         write_json(found.folder / layout.RECIPE, longer.to_dict())
     return _fit(found.folder, longer, opened, watch)
@@ -147,6 +150,18 @@ def open_run(name: str | Path, runs_dir: str | Path = "runs") -> Run:
         return Run(Path(name))
     known = [run.name for run in list_runs(Path(runs_dir))]
     raise one_of("run", str(name), known, f"Runs are looked for in {runs_dir}.")
+
+
+def _refuse_spent(run: Run, recipe: Recipe, data_size: int) -> None:
+    """Raise `DcganError` when the run has come to the end that the recipe states."""
+    manifests = list_manifests(run.folder / layout.CHECKPOINTS)
+    if manifests:
+        done = manifests[-1][1]
+        if Budget.of(recipe, data_size).spent(done.images, done.seconds):
+            raise DcganError(
+                f"{run.name} has spent its budget, {done.images:,} images in {done.seconds / 60:.1f} minutes: "
+                f"give a larger total, for example --images {2 * done.images}"
+            )
 
 
 def write_report(folder: Path) -> None:

@@ -34,9 +34,9 @@ _PAIRED: dict[str, Any] = {
 
 # fmt: off
 PRESETS = dict([
-    _row("fast-28", 28, "small pictures, 8 to 31 px, soonest", **_PAIRED, images=600_000),
-    _row("fast-32", 32, "pictures of 32 to 47 px, soonest",    **_PAIRED, images=600_000),
-    _row("fast-64", 64, "pictures of 48 to 128 px, soonest",   **_PAIRED, images=400_000),
+    _row("fast-28", 28, "small pictures, 8 to 31 px, soonest", **_PAIRED, images=200_000),
+    _row("fast-32", 32, "pictures of 32 to 47 px, soonest",    **_PAIRED, images=200_000),
+    _row("fast-64", 64, "pictures of 48 to 128 px, soonest",   **_PAIRED, images=100_000),
 ])
 # fmt: on
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,8 @@ class _Session:
     def _resume(self) -> None:
         """Load the newest good checkpoint; damaged ones are named in the journal."""
         self.started = time.monotonic()
-        damaged = []
+        damaged: list[str] = []
+        saved_with: Mapping[str, Any] = {}
         checkpoints = manifest_paths(self.folder / layout.CHECKPOINTS)
         for path in checkpoints:
             try:
@@ -132,7 +133,7 @@ class _Session:
             load_state(self.trainer.method, self.trainer.average, tensors)
             self.trainer.step = self.saved_step = manifest.step
             self.before = manifest.seconds
-            threads = manifest.made_with.get("threads")
+            saved_with = manifest.made_with
             break
         if checkpoints and not self.saved_step:
             raise DcganError(f"{self.folder}: no checkpoint can be used. {damaged[0]}")
@@ -142,11 +143,10 @@ class _Session:
         self._log("resume" if again else "start", version=__version__, **facts)
         for message in damaged:
             self._log("warning", message=f"{message}; going on from step {self.trainer.step}")
-        if self.saved_step and threads != facts["threads"]:
-            self._log(
-                "warning",
-                message=f"saved with {threads} threads, going on with {facts['threads']}: not bit-identical",
-            )
+        changed = [key for key in facts if key in saved_with and saved_with[key] != facts[key]]
+        if changed:
+            told = "; ".join(f"{key} was {saved_with[key]} and is {facts[key]}" for key in changed)
+            self._log("warning", message=f"not bit-identical to an uninterrupted run: {told}")
 
     def _note(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
