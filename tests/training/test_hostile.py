@@ -438,6 +438,19 @@ def test_as_many_classes_as_a_recipe_may_have_fit_into_a_manifest_and_a_header(t
     read_metadata(path.with_suffix(".safetensors"))
 
 
+def test_a_file_larger_than_its_recipe_is_refused_by_its_size_alone(
+    weights: tuple[Path, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, whole = weights
+    path.write_bytes(whole)
+    os.truncate(path, 8 << 30)
+    for name in ("open", "read_bytes"):
+        monkeypatch.setattr(Path, name, lambda *args: pytest.fail("the file was opened"))
+    with pytest.raises(Damaged, match="are too large for its recipe, which calls for") as refusal:
+        read_weights(path, numbered(0, SMALL))
+    assert_one_line(refusal.value)
+
+
 class Payload:
     """Unpickled, it makes a file: the proof that code ran."""
 
