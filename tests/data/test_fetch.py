@@ -14,8 +14,8 @@ from making import file_of, set_of, zipped
 
 from dcgan.data import catalog
 from dcgan.data import fetch as fetch_module
-from dcgan.data.catalog import SETS, File, Source, Web, describe_sets
-from dcgan.data.fetch import fetch, present
+from dcgan.data.catalog import SETS, File, Source, Web
+from dcgan.data.fetch import describe_sets, fetch, present
 from dcgan.data.sources import UnavailableError
 from dcgan.errors import DcganError
 

@@ -94,7 +94,7 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
     """
     if context.invoked_subcommand:
         return
-    from dcgan.data.catalog import describe_sets
+    from dcgan.data.fetch import describe_sets
 
     rows = describe_sets()
     if as_json:

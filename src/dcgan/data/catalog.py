@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from dcgan.errors import DcganError
 
@@ -186,23 +185,3 @@ SETS: Mapping[str, NamedSet] = {
     )
 }
 """Every named set by its name. A new set is a new row; a new file format is a new reader in `named.py`."""
-
-
-def describe_sets() -> list[dict[str, Any]]:
-    """One JSON-ready row per named set, with `present`: whether opening its train split needs no fetching."""
-    from dcgan.data.fetch import present  # fetch stands on this module
-
-    return [
-        {
-            "name": row.name,
-            "title": row.title,
-            "images": row.images["train"],
-            "test_images": row.images.get("test", 0),
-            "size": f"{row.size[0]}x{row.size[1]}",
-            "channels": row.channels,
-            "classes": len(row.classes),
-            "licence": row.licence,
-            "present": present(row),
-        }
-        for row in SETS.values()
-    ]

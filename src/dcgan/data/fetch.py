@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from dcgan.data.catalog import SPLITS, File, NamedSet
+from dcgan.data.catalog import SETS, SPLITS, File, NamedSet
 from dcgan.data.sources import UnavailableError, describe, fetch_from, read_bounded, short
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, write_atomic
@@ -46,6 +47,24 @@ def present(named: NamedSet, split: str = "train") -> bool:
     splits = SPLITS if split == "all" else (split,)
     ignored: list[str] = []
     return all(_local(named, file, ignored) is not None for part in splits for file in named.files_of(part))
+
+
+def describe_sets() -> list[dict[str, Any]]:
+    """One JSON-ready row per named set, with `present`: whether opening its train split needs no fetching."""
+    return [
+        {
+            "name": row.name,
+            "title": row.title,
+            "images": row.images["train"],
+            "test_images": row.images.get("test", 0),
+            "size": f"{row.size[0]}x{row.size[1]}",
+            "channels": row.channels,
+            "classes": len(row.classes),
+            "licence": row.licence,
+            "present": present(row),
+        }
+        for row in SETS.values()
+    ]
 
 
 def fetch(named: NamedSet, files: Sequence[File], report: Report | None = None) -> Fetched:
