@@ -78,19 +78,20 @@ def test_any_flipped_bit_of_the_weights_is_found(folder: Path) -> None:
 
 
 def test_a_flipped_bit_in_any_byte_of_the_manifest_is_found_or_changes_nothing(folder: Path) -> None:
-    """One bit of every byte. `1e-08` may become `1E-08`, which is the same number: no other flip may pass."""
+    """One bit of every other byte. `1e-08` may become `1E-08`, which is the same number: no other flip may pass."""
     draw = random.Random(5)
     path = checkpoints(folder)[0]
     whole, manifest = path.read_bytes(), read_manifest(path)
     found = 0
-    for position in range(len(whole)):
+    positions = range(draw.randrange(2), len(whole), 2)
+    for position in positions:
         path.write_bytes(flipped(whole, position, draw.randrange(8)))
         try:
             assert read_manifest(path) == manifest
         except Damaged as refusal:
             assert_one_line(refusal)
             found += 1
-    assert found >= len(whole) - 1 > 1000
+    assert found >= len(positions) - 1 > 500
 
 
 def broken_json(path: Path) -> None:
@@ -276,9 +277,9 @@ def test_any_flipped_bit_of_a_model_file_is_found(model_file: bytes, tmp_path: P
         model_file.index(b"}}") if b"}}" in model_file[:header] else header,
     )
     flips = [(position, draw.randrange(8)) for position in range(8)]
-    flips += [(draw.randrange(*words), draw.randrange(8)) for _ in range(FLIPS)]
-    flips += [(draw.randrange(header), draw.randrange(8)) for _ in range(FLIPS // 2)]
-    flips += [(draw.randrange(header, len(model_file)), draw.randrange(8)) for _ in range(FLIPS // 2)]
+    flips += [(draw.randrange(*words), draw.randrange(8)) for _ in range(FLIPS // 2)]
+    flips += [(draw.randrange(header), draw.randrange(8)) for _ in range(FLIPS // 4)]
+    flips += [(draw.randrange(header, len(model_file)), draw.randrange(8)) for _ in range(FLIPS // 4)]
     for position, bit in flips:
         path.write_bytes(flipped(model_file, position, bit))
         with pytest.raises(Damaged) as refusal:

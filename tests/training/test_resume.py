@@ -41,8 +41,7 @@ from .tiny import (
 )
 
 CASES = {
-    "mid-epoch": (1797, (5, 9), {}),
-    "several times": (1797, (1, 2, 5, 9), {}),
+    "mid-epoch, several times": (1797, (1, 2, 5, 9), {}),
     "across an epoch's end": (100, (5, 9), {}),
     "exactly at an epoch's end": (80, (5, 10, 12), {}),
     "a batch larger than the data": (40, (2, 3, 6), {"batch": 64}),
@@ -121,8 +120,8 @@ def test_resume_is_exact_with_two_threads_and_in_bf16(tmp_path: Path, precision:
     torch.set_num_threads(2 if precision == "float32" else 1)
     try:
         folders = []
-        for name, stops in (("straight", (4,)), ("stopped", (2, 4))):
-            folders.append(begin(tmp_path, data, tiny(data, 4, precision=precision), name))
+        for name, stops in (("straight", (2,)), ("stopped", (1, 2))):
+            folders.append(begin(tmp_path, data, tiny(data, 2, precision=precision), name))
             for steps in stops:
                 train(folders[-1], data, steps, engine=engine)
         assert_same_run(*folders)
@@ -140,7 +139,7 @@ def test_another_number_of_threads_is_told(tmp_path: Path) -> None:
     warnings = [
         entry["message"] for entry in read_journal(folder / "journal.jsonl") if entry["event"] == "warning"
     ]
-    assert warnings == ["saved with 1 threads, going on with 2: not bit-identical"]
+    assert warnings == ["not bit-identical to an uninterrupted run: threads was 1 and is 2"]
 
 
 def test_the_means_of_a_stopped_run_are_those_of_the_uninterrupted_one(

@@ -50,7 +50,14 @@ def digits(size: int = 1797, *, labelled: bool = True) -> Dataset:
 
 def tiny(data: Dataset, steps: int, **changes: Any) -> Recipe:
     """A recipe of `steps` steps on `data`."""
-    small = {"g_maps": 4, "d_maps": 4, "z_dim": 8, "batch": BATCH, "precision": "float32"}
+    small = {
+        "g_maps": 4,
+        "d_maps": 4,
+        "z_dim": 8,
+        "batch": BATCH,
+        "precision": "float32",
+        "spectral_norm": True,
+    }
     recipe = preset("fast-28").recipe.with_changes({**small, **changes})
     return recipe.with_budget(images=steps * recipe.batch).for_data(
         data.size, data.channels, len(data.classes)
