@@ -27,6 +27,7 @@ from .tiny import (
     checkpoints,
     count_calls,
     digits,
+    forks_training,
     good_steps,
     intercepted,
     save_numbered,
@@ -148,6 +149,7 @@ def train_within(folder: Path, largest: int) -> None:
 
 
 @pytest.mark.parametrize(("largest", "what"), [(30_000, "safetensors"), (1_000, "json")])
+@forks_training
 def test_the_system_refuses_a_large_file(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], largest: int, what: str
 ) -> None:
@@ -185,6 +187,7 @@ def small_disk(tmp_path: Path) -> Any:
     subprocess.run(["umount", "-l", place], check=True)
 
 
+@forks_training
 def test_a_run_fills_a_small_disk(
     tmp_path: Path, small_disk: Path, capfd: pytest.CaptureFixture[str], by_steps: None
 ) -> None:

@@ -28,6 +28,7 @@ from .tiny import (
     count_calls,
     digits,
     due_by_steps,
+    forks_training,
     good_steps,
     intercepted,
     leftovers,
@@ -160,6 +161,7 @@ def die_training(folder: Path, steps: int, fatal: int) -> None:
         train(folder, digits(40), steps)
 
 
+@forks_training
 def test_death_at_every_system_call_of_a_run_and_then_resume(tmp_path: Path, by_steps: None) -> None:
     """What a resumed run comes to is what the run would have come to, wherever it died."""
     data = digits(40)

@@ -24,6 +24,7 @@ from .tiny import (
     begin,
     checkpoints,
     digits,
+    forks_training,
     good_checkpoints,
     saved_state,
     start,
@@ -132,6 +133,7 @@ def test_a_run_that_diverges_by_itself(tmp_path: Path) -> None:
     assert checkpoints(folder) == []
 
 
+@forks_training
 def test_its_exit_status_is_3(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = digits(100)
     child = start(train, begin(tmp_path, data, tiny(data, 9, adam_eps=0.0)), data)

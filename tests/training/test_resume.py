@@ -32,6 +32,7 @@ from .tiny import (
     checkpoints,
     digits,
     due_by_steps,
+    forks_training,
     saved_state,
     start,
     temporaries,
@@ -242,6 +243,7 @@ def train_and_tell(folder: Path, ready: Any) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@forks_training
 def test_a_real_signal_ends_a_real_process_with_its_own_status(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], signum: int
 ) -> None:
@@ -263,6 +265,7 @@ def test_a_real_signal_ends_a_real_process_with_its_own_status(
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@forks_training
 def test_a_second_signal_ends_the_process_at_once_though_a_save_is_under_way(
     tmp_path: Path, second: int
 ) -> None:

@@ -34,8 +34,11 @@ BATCH = 16
 ENGINE = Engine.choose("float32", "cpu")
 STEPS_BETWEEN = {"journal": 2, "checkpoint": 3, "sample": 4, "epoch": 1}
 
-# A child that is forked starts in milliseconds, but autograd cannot be forked once it has seen a GPU.
-PROCESSES: Any = multiprocessing.get_context("forkserver" if torch.cuda.is_available() else "fork")
+# A forked child starts in milliseconds, where importing torch anew takes seconds.
+PROCESSES: Any = multiprocessing.get_context("fork")
+forks_training = pytest.mark.skipif(
+    torch.cuda.is_available(), reason="autograd that has seen a GPU cannot be forked"
+)
 
 
 @cache
