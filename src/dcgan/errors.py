@@ -12,7 +12,9 @@ class DcganError(Exception):
     status = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        # Names of files and classes come from strangers: line breaks become spaces, terminal codes visible marks.
+        line = " ".join(message.split())
+        super().__init__("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
 
 
 class Diverged(DcganError):

@@ -152,15 +152,13 @@ FIELDS = {spec.name: spec for spec in dataclasses.fields(Recipe)}
 
 def _check(name: str, value: Any, spec: dataclasses.Field[Any]) -> None:
     expected = type(spec.default)
-    if expected is float and type(value) is int:
-        value = float(value)
-    if type(value) is not expected:
+    if type(value) is not expected and not (expected is float and type(value) is int):
         raise DcganError(f"{name} is {value!r:.80}: expected {_article(expected)}")
     bounds, choices = spec.metadata["range"], spec.metadata["choices"]
     if choices and value not in choices:
         raise DcganError(f"{name} is {value!r:.80}: expected one of {', '.join(choices)}")
     if bounds and not bounds[0] <= value <= bounds[1]:
-        raise DcganError(f"{name} is {value}: must be from {bounds[0]:g} to {bounds[1]:g}")
+        raise DcganError(f"{name} is {str(value)[:80]}: must be from {bounds[0]:g} to {bounds[1]:g}")
 
 
 def _article(kind: type) -> str:

@@ -319,13 +319,7 @@ GIGANTIC = {"g_maps": 1024, "d_maps": 1024, "z_dim": 4096, "height": 128, "width
         ("recipe", "null"),
         ("recipe", "[" * 50_000),
         ("recipe", {"unknown_key": 1}),
-        pytest.param(
-            "recipe",
-            {"g_lr": 10**400},
-            marks=pytest.mark.xfail(
-                raises=OverflowError, reason="recipe._check makes it a float before it bounds it"
-            ),
-        ),
+        ("recipe", {"g_lr": 10**400}),
         ("recipe", {"g_lr": float("nan")}),
         ("recipe", {"network": "no-such-network"}),
         ("recipe", {"method": "no-such-method"}),

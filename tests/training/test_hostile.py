@@ -144,7 +144,6 @@ def test_malformed_weights_are_refused_in_one_line(weights: tuple[Path, bytes], 
     )
 
 
-@pytest.mark.xfail(reason="DcganError lets control characters through: see errors.py", strict=False)
 def test_no_terminal_codes_reach_the_reader(weights: tuple[Path, bytes]) -> None:
     path, _ = weights
     path.write_bytes(with_header({"\x1b[2J": FLOAT}, bytes(8)))

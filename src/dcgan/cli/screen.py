@@ -24,9 +24,8 @@ def tell(line: str) -> None:
 
 
 def complain(line: str) -> None:
-    """The one line of an error. Control characters from file names and the like are made visible."""
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-    print(f"dcgan: {clean}", file=sys.stderr)  # noqa: T201
+    """The one line of an error."""
+    print(f"dcgan: {line}", file=sys.stderr)  # noqa: T201
 
 
 @contextmanager
