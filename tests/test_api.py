@@ -88,3 +88,12 @@ def test_unknown_settings_are_refused_by_name(digits: Dataset, tmp_path: Path) -
     with pytest.raises(dcgan.DcganError, match="did you mean z_dim"):
         dcgan.train(digits, settings={"zdim": 3}, runs_dir=tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_what_a_killed_generate_left_does_not_get_into_the_next(trained: dcgan.Run, tmp_path: Path) -> None:
+    from dcgan.designs import write_designs
+
+    (tmp_path / ".tmp-big").mkdir()
+    (tmp_path / ".tmp-big" / "000999.png").write_bytes(b"stale")
+    write_designs(trained.model(), tmp_path / "big", 3)
+    assert len(list((tmp_path / "big").glob("0*.png"))) == 3 and not (tmp_path / ".tmp-big").exists()

@@ -42,7 +42,9 @@ def write_designs(
         raise DcganError(f"{out} exists and is not empty: choose another folder with --out")
     blocks = model.blocks(count, label=label, seed=seed, balanced=balanced)
     make_folder(out.parent)
-    making = make_folder(out.with_name(f"{TEMPORARY}{out.name}"))
+    making = out.with_name(f"{TEMPORARY}{out.name}")
+    shutil.rmtree(making, ignore_errors=True)  # what a killed one left must not get into this one
+    make_folder(making)
     try:
         rows = io.StringIO()
         table = csv.writer(rows, lineterminator="\n")
