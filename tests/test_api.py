@@ -97,3 +97,10 @@ def test_what_a_killed_generate_left_does_not_get_into_the_next(trained: dcgan.R
     (tmp_path / ".tmp-big" / "000999.png").write_bytes(b"stale")
     write_designs(trained.model(), tmp_path / "big", 3)
     assert len(list((tmp_path / "big").glob("0*.png"))) == 3 and not (tmp_path / ".tmp-big").exists()
+
+
+def test_a_folder_that_a_killed_demo_left_does_not_stop_a_resume(digits: Dataset, tmp_path: Path) -> None:
+    run = dcgan.train(digits, images=32, batch=16, settings={"g_maps": 4, "d_maps": 4}, runs_dir=tmp_path)
+    (run.folder / ".tmp-designs").mkdir()
+    dcgan.resume(run, images=64, data=digits)
+    assert run.journal()[-1]["images"] == 64 and not (run.folder / ".tmp-designs").exists()

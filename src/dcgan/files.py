@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,10 @@ def make_folder(path: Path) -> Path:
 def clean_temporaries(folder: Path) -> None:
     """Remove what dead saves left in `folder`. Only the one writer of a folder may call this."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        remove(leftover)
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            remove(leftover)
 
 
 def remove(path: Path) -> None:
