@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
 from dcgan.errors import DcganError
+
+if TYPE_CHECKING:
+    from dcgan.model import Model
+    from dcgan.run import Run
 
 Which = Annotated[
     str,
@@ -41,12 +45,8 @@ def generate(
       dcgan generate shoes -n 500 --label sneaker --seed 7 --out ./new-shoes
     """
     from dcgan import api, designs
-    from dcgan.model import Model
 
-    found = api.load(model, runs_dir=runs_dir)
-    trained = found if isinstance(found, Model) else found.model()
-    for note in [] if isinstance(found, Model) else found.notes:
-        tell(f"warning: {note}")
+    trained = _model(api.load(model, runs_dir=runs_dir))
     target = out or designs.new_folder(Path("designs"), trained)
     with progress("designs") as update:
         folder = designs.write_designs(
@@ -79,6 +79,17 @@ def export(
         raise DcganError(f"{file} exists: choose another name")
     found = api.load(run, runs_dir=runs_dir)
     facts = {} if isinstance(found, Model) else {"run": found.name, "data": found.data.get("name", "")}
-    trained = found if isinstance(found, Model) else found.model()
-    trained.save(file, facts)
+    _model(found).save(file, facts)
     say(f"model  {file} ({file.stat().st_size / 1e6:.1f} MB)")
+
+
+def _model(found: Run | Model) -> Model:
+    """The model, or that of the run's newest good checkpoint; damaged ones passed over are told."""
+    from dcgan.run import Run
+
+    if not isinstance(found, Run):
+        return found
+    model = found.model()
+    for note in found.notes:
+        tell(f"warning: {note}")
+    return model

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from dcgan.cli.screen import clock, out, say
 from dcgan.cli.train import RunsDir
+from dcgan.errors import DcganError
+
+if TYPE_CHECKING:
+    from dcgan.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -35,19 +39,17 @@ def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
             {
                 "name": run.name,
                 "preset": run.recipe.preset,
-                "data": _data_name(run.folder),
+                "data": _data_name(run),
                 "state": run.state,
                 "images": last.get("images", 0),
                 "seconds": last.get("seconds", 0.0),
                 "folder": str(run.folder),
             }
         )
-    if as_json:
-        say(json.dumps(rows, indent=2))
-    elif not rows:
+    if not rows and not as_json:
         say(f"no runs in {runs_dir} yet: `dcgan train fashion-mnist --minutes 3` makes one")
     else:
-        _print(rows, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
+        _show(rows, as_json, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
 
 
 @presets_app.callback(invoke_without_command=True)
@@ -78,10 +80,7 @@ def presets(context: typer.Context, as_json: Json = False) -> None:
                 "for": row.purpose,
             }
         )
-    if as_json:
-        say(json.dumps(rows, indent=2))
-    else:
-        _print(rows, {"generator_parameters": "{:,}".format, "discriminator_parameters": "{:,}".format})
+    _show(rows, as_json, {"generator_parameters": "{:,}".format, "discriminator_parameters": "{:,}".format})
 
 
 @datasets_app.callback(invoke_without_command=True)
@@ -96,21 +95,25 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
         return
     from dcgan.data.fetch import describe_sets
 
-    rows = describe_sets()
+    counts = {"images": "{:,}".format, "test_images": "{:,}".format}
+    words = {"present": lambda value: "yes" if value else "no"}
+    _show(describe_sets(), as_json, {**words, **counts}, hide=("title", "channels"))
+
+
+def _data_name(run: Run) -> str:
+    try:
+        return str(run.data.get("name", "?"))
+    except DcganError:
+        return "?"
+
+
+def _show(
+    rows: list[dict[str, Any]], as_json: bool, formats: dict[str, Any], hide: tuple[str, ...] = ()
+) -> None:
     if as_json:
         say(json.dumps(rows, indent=2))
     else:
-        counts = {"images": "{:,}".format, "test_images": "{:,}".format}
-        _print(
-            rows, {"present": lambda value: "yes" if value else "no", **counts}, hide=("title", "channels")
-        )
-
-
-def _data_name(folder: Path) -> str:
-    try:
-        return str(json.loads((folder / "data.json").read_bytes()).get("name", "?"))
-    except (OSError, ValueError, AttributeError):
-        return "?"
+        _print(rows, formats, hide)
 
 
 def _print(rows: list[dict[str, Any]], formats: dict[str, Any], hide: tuple[str, ...] = ()) -> None:

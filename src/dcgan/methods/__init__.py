@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor, nn, optim
@@ -36,18 +35,13 @@ class Method(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Row:
-    """A method's constructor."""
-
-    build: Callable[[Recipe, dict[str, nn.Module], Autocast], Method]
-
-
-METHODS: dict[str, Row] = {"adversarial": Row(adversarial.Adversarial)}
+METHODS: dict[str, Callable[[Recipe, dict[str, nn.Module], Autocast], Method]] = {
+    "adversarial": adversarial.Adversarial,
+}
 
 
 def build_method(recipe: Recipe, networks: dict[str, nn.Module], autocast: Autocast) -> Method:
     """The recipe's method over networks that are already on their device."""
     if recipe.method not in METHODS:
         raise one_of("method", recipe.method, METHODS)
-    return METHODS[recipe.method].build(recipe, networks, autocast)
+    return METHODS[recipe.method](recipe, networks, autocast)

@@ -66,14 +66,9 @@ class _Session:
         self._resume()
         self.started = time.monotonic()
         self.sums: dict[str, Tensor] = {}
-        self.marks = {
-            "journal": (self.seconds, self.trainer.step),
-            "sample": (self.seconds, self.trainer.step),
-        }
-        self.marks |= {
-            "checkpoint": (self.seconds, self.trainer.step),
-            "epoch": (self.seconds, self.trainer.step),
-        }
+        self.marks: dict[str, tuple[float, int]] = {}
+        for what in ("journal", "sample", "checkpoint", "epoch"):
+            self._mark(what)
 
     @property
     def seconds(self) -> float:

@@ -45,7 +45,7 @@ class Trainer:
     @property
     def epoch(self) -> float:
         """Passes over the data so far."""
-        return self.images / len(self.data)
+        return self.sampler.epoch(self.step)
 
     def advance(self) -> dict[str, Tensor]:
         """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite."""
