@@ -101,6 +101,7 @@ def read_folder(
             "skipped_count": len(found.skipped),
             "notes": found.notes,
         },
+        names=tuple(printable(file.name) for file in kept),
     )
 
 
