@@ -56,9 +56,7 @@ class Recipe:
     g_maps: int = _key(32, "G: feature maps at the finest level", range=(1, 1024), architecture=True)
     d_maps: int = _key(32, "D: feature maps at the finest level", range=(1, 1024), architecture=True)
     spectral_norm: bool = _key(False, "D: spectral normalisation of the weights", architecture=True)
-    variant: str = _key(
-        "", "which of two readings of a paper", choices=("", "table", "prose"), architecture=True
-    )
+    variant: str = _key("", "which reading of the paper", choices=("", "table", "prose"), architecture=True)
     slope: float = _key(0.2, "slope of the leaky ReLU below zero", range=(0.0, 1.0), architecture=True)
     batch_norm: str = _key(
         "published", "where batch norm stands", choices=("published", "none", "everywhere"), architecture=True
@@ -75,12 +73,12 @@ class Recipe:
 
     updates: str = _key(
         "d-then-g",
-        "order of a step: D, then G against the new D; both from the old weights; or D and G on successive batches",
+        "order of the updates",
         choices=("d-then-g", "together", "in-turn"),
     )
     d_batches: str = _key(
         "separate",
-        "whether D's batch norm sees real and fake images apart or joined in one batch",
+        "how D's batch norm sees real and fake images",
         choices=("separate", "joined"),
     )
     batch: int = _key(32, "images in a minibatch", range=(2, 65_536))
@@ -91,7 +89,7 @@ class Recipe:
     adam_eps: float = _key(1e-8, "Adam's epsilon", range=(0.0, 1.0))
     adam_form: str = _key(
         "pytorch",
-        "whether epsilon is added after or (keras) before the bias correction",
+        "whose Adam: where epsilon is added",
         choices=("pytorch", "keras"),
     )
     weight_decay: float = _key(0.0, "L2 on every weight, added to its gradient", range=(0.0, 1.0))
