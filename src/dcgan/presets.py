@@ -72,7 +72,7 @@ PRESETS = dict([
     _published("mnist-gan-2018", 28, 1, "Chakkarwar et al. 2018", "the fully connected GAN beside it",
         **_adam(2e-4, 0.5), **_KERAS, **_SIGMOID, z_dim=100, batch=32, images=32 * 30_000),
     _published("fashion-maxpool", 28, 1, "Cuesta Córdova", "global max pooling in D, and its failures",
-        **_adam(3e-4, 0.9), **_KERAS, z_dim=128, batch=64, epochs=30.0, d_batches="joined"),
+        **_adam(3e-4, 0.9), **_KERAS, z_dim=128, batch=64, epochs=30.0),
     _published("paper-64", 64, 3, "Radford et al. 2016", "the DCGAN paper's faces and bedrooms",
         **_adam(2e-4, 0.5), **_SIGMOID, z_dim=100, batch=128, epochs=25.0, prior="uniform", updates="in-turn",
         weight_decay=1e-5, keras=False),

@@ -105,6 +105,8 @@ class Adversarial:
         return real_out, fake_out
 
     def _loss_g(self, batch: Batch, fake: Tensor) -> Tensor:
+        if self.recipe.d_batches == "joined":
+            return self.objective.generator(*self._judge(batch, fake))
         with self.autocast():
             fake_out = self.discriminator(fake, batch.labels)
             relative = self.objective.relative
