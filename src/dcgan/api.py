@@ -70,7 +70,7 @@ def train(
         raise DcganError(
             f"{opened.name} has no labels: leave --labels out, or sort the images into a folder per class"
         )
-    conditional = bool(opened.classes) if labels is None else labels
+    conditional = bool(opened.classes) and row.labels if labels is None else labels
     recipe = recipe.for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
     check(recipe, opened)
     runs = Path(runs_dir)

@@ -20,6 +20,7 @@ from dcgan.data.sampling import BLOCK, generation_block, generation_labels
 from dcgan.errors import DcganError, one_of
 from dcgan.files import write_atomic
 from dcgan.networks import build_networks
+from dcgan.objectives import objective
 from dcgan.recipe import Recipe
 from dcgan.training.checkpoint import Damaged, read_metadata, read_weights, sound_classes
 from dcgan.training.engine import Engine, to_uint8
@@ -70,6 +71,7 @@ class Model:
         self.classes, self.counts = tuple(classes), np.asarray(counts, np.int64)
         self.facts = dict(facts or {})
         self.engine = engine or Engine.choose("float32")
+        self.objective = objective(recipe.objective)
         networks = build_networks(recipe)
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         for module, role in ((self.generator, "ema"), (self.discriminator, "discriminator")):
@@ -124,7 +126,7 @@ class Model:
         # D sees the picture that is kept, rounded to 8 bits, so that a score can be computed again from the file.
         pixels = to_uint8(images)
         seen = self.engine.scaled(self.engine.tensor(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
-        scores: NDArray[np.float32] = self.discriminator(seen, y).cpu().numpy()
+        scores: NDArray[np.float32] = self.objective.logits(self.discriminator(seen, y)).cpu().numpy()
         return pixels, scores
 
     def _wanted(self, label: str | Sequence[str] | None, balanced: bool) -> NDArray[np.int64] | None:

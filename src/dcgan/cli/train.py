@@ -74,7 +74,7 @@ def train(
             minutes=minutes,
             batch=batch,
             seed=seed,
-            size=_size(size),
+            size=read_size(size),
             runs_dir=runs_dir,
             settings=given,
             watch=display,
@@ -133,7 +133,8 @@ def report(
     say(str(write_report(open_run(run, runs_dir).folder)))
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def read_size(text: str | None) -> tuple[int, int] | None:
+    """(height, width) of an option's text."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", text.strip().lower())
