@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dcgan.data import Dataset, open_dataset
+from dcgan.data.preflight import preflight, summary_lines
 from dcgan.errors import DcganError, one_of
 from dcgan.files import write_json
 from dcgan.model import Model, load_model
@@ -73,6 +74,9 @@ def train(
     conditional = bool(opened.classes) and row.labels if labels is None else labels
     recipe = recipe.for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
     check(recipe, opened)
+    if tell:
+        for line in summary_lines(preflight(opened)):
+            tell(line)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)
     folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, opened.describe())

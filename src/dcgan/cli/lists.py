@@ -1,4 +1,4 @@
-"""`dcgan runs` and `dcgan datasets`: what there is, as a table or as JSON."""
+"""`dcgan runs`: what there is, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from dcgan.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-datasets_app = typer.Typer(rich_markup_mode=None)
 
 
 def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
@@ -49,23 +47,6 @@ def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
         say(f"no runs in {runs_dir} yet: `dcgan train fashion-mnist --minutes 3` makes one")
     else:
         show_rows(rows, as_json, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
-
-
-@datasets_app.callback(invoke_without_command=True)
-def datasets(context: typer.Context, as_json: Json = False) -> None:
-    """List the named data sets: size, classes, licence, and whether each is on this machine already.
-
-    \b
-    Example:
-      dcgan datasets --json
-    """
-    if context.invoked_subcommand:
-        return
-    from dcgan.data.fetch import describe_sets
-
-    counts = {"images": "{:,}".format, "test_images": "{:,}".format}
-    words = {"present": lambda value: "yes" if value else "no"}
-    show_rows(describe_sets(), as_json, {**words, **counts}, hide=("title", "channels"))
 
 
 def _data_name(run: Run) -> str:

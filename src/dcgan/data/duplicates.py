@@ -6,8 +6,8 @@ are found exactly: the vectors are sorted along their first principal component,
 the same distance, and compared block by block. Every candidate is then compared pixel by pixel.
 
 Difference hashes of 128 bits, found by equal bands, were tried first. On the 70,000 pictures of Fashion-MNIST they
-took 100 s and found 63 % of the copies saved as JPEG of quality 75: pictures of few steps share most of their bits
-by chance, and noise flips the others. This way takes 5 s and finds 98 % (one core, one run).
+took 100 s and found 63 % of copies saved as JPEG of quality 75: pictures of few steps share most of their bits
+by chance, and noise flips the others. This way takes 3 s and finds 99 % (one core, one run, 500 copies).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ LEAST_CONTRAST = 3.0
 MOST_COMPARISONS = 10_000_000_000
 """Pairs of hashes compared in all, 10 ns each; the search says when it stops there."""
 
-MOST_PAIRS = 200_000
-"""Pairs looked at pixel by pixel, or found, in all; the search says when it stops there."""
+MOST_PAIRS = 500_000
+"""Pairs looked at pixel by pixel in all; the search says when it stops there."""
 
 _BLOCK = 4096
 """Pictures or pairs worked on at a time."""
@@ -128,7 +128,8 @@ def perceptual_hashes(images: NDArray[np.uint8]) -> Floats:
 def _averaged(images: NDArray[np.uint8], side: int) -> Floats:
     """NCHW averaged to (side, side): float32 (N, C·side²). A larger side than the picture's repeats pixels."""
     rows, columns = (_averaging(length, side) for length in images.shape[2:])
-    return (rows @ images.astype(np.float32) @ columns.T).reshape(len(images), -1)
+    averaged: Floats = rows @ images.astype(np.float32) @ columns.T
+    return averaged.reshape(len(images), -1)
 
 
 def _averaging(length: int, cells: int) -> Floats:
@@ -136,14 +137,16 @@ def _averaging(length: int, cells: int) -> Floats:
     edges = np.linspace(0, length, cells + 1)
     pixels = np.arange(length)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights = np.clip(overlap, 0, None)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    weights: Floats = np.clip(overlap, 0, None).astype(np.float32)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _unit(values: Floats) -> Floats:
     """Rows without their mean and of length 1: one common change of brightness or contrast leaves no trace."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    centred: Floats = values - values.mean(axis=1, keepdims=True)
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    return centred
 
 
 def _neighbours(hashes: Floats) -> Iterator[NDArray[np.int64] | None]:
