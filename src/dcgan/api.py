@@ -74,12 +74,12 @@ def train(
     conditional = bool(opened.classes) and row.labels if labels is None else labels
     recipe = recipe.for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
     check(recipe, opened)
-    if tell:
-        for line in summary_lines(preflight(opened)):
-            tell(line)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)
     folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, opened.describe())
+    if tell:
+        for line in summary_lines(preflight(opened)):
+            tell(line)
     return _fit(folder, recipe, opened, watch)
 
 

@@ -140,7 +140,9 @@ def test_all_neighbours_are_found_whatever_the_order(
     }
     for block in (16, 64, 4096):
         monkeypatch.setattr(duplicates, "_BLOCK", block)
-        blocks = [pairs for pairs in duplicates._neighbours(hashes) if pairs is not None]
+        blocks = [
+            pairs for pairs in duplicates._neighbours(hashes, duplicates.MOST_APART) if pairs is not None
+        ]
         found = [tuple(sorted(pair)) for pair in np.concatenate(blocks).tolist()]
         assert len(found) == len(set(found)) and set(found) == expected and len(expected) > 100
 

@@ -81,10 +81,11 @@ class Duplicates:
         return tuple(tuple(group) for group in together.values())
 
 
-def find_duplicates(images: NDArray[np.uint8], near: bool = True) -> Duplicates:
+def find_duplicates(images: NDArray[np.uint8], near: bool = True, tolerance: float = 1.0) -> Duplicates:
     """The pictures that are there more than once.
 
-    images: uint8, NCHW. near: whether to look for more than equal pixels.
+    images: uint8, NCHW. near: whether to look for more than equal pixels. tolerance: factor on the distances
+    that copies may have.
     """
     exact = exact_groups(images)
     if not near:
@@ -94,13 +95,13 @@ def find_duplicates(images: NDArray[np.uint8], near: bool = True) -> Duplicates:
     once = np.setdiff1d(np.flatnonzero(hashes.any(axis=1)), repeated)
     found = [np.zeros((0, 2), np.int64)]
     looked_at, complete = 0, True
-    for pairs in _neighbours(hashes[once]):
+    for pairs in _neighbours(hashes[once], tolerance * MOST_APART):
         if pairs is None or looked_at >= MOST_PAIRS:
             complete = False
             break
         looked_at += len(pairs)
         pairs = once[pairs]
-        found.append(pairs[_are_copies(images, pairs)])
+        found.append(pairs[_are_copies(images, pairs, tolerance)])
     pairs = np.sort(np.concatenate(found), axis=1)
     return Duplicates(exact, np.unique(pairs, axis=0), complete)
 
@@ -149,21 +150,21 @@ def _unit(values: Floats) -> Floats:
     return centred
 
 
-def _neighbours(hashes: Floats) -> Iterator[NDArray[np.int64] | None]:
-    """All pairs of hashes at most `MOST_APART` apart, once each, in blocks; None when a bound ended the search."""
+def _neighbours(hashes: Floats, apart: float) -> Iterator[NDArray[np.int64] | None]:
+    """All pairs of hashes at most `apart`, once each, in blocks; None when a bound ended the search."""
     if len(hashes) < 2:
         return
     centred = hashes - hashes.mean(axis=0)
     along = hashes @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
     order = np.argsort(along, kind="stable")
     hashes, along = hashes[order], along[order]
-    nearest = 1 - MOST_APART**2 / 2  # the inner product of two vectors of length 1 that far apart
+    nearest = 1 - apart**2 / 2  # the inner product of two vectors of length 1 that far apart
     compared = 0
     rows = _BLOCK // 4
     for start in range(0, len(hashes), rows):
         block = hashes[start : start + rows]
         # A distance is never smaller than its projection; the margin is for rounding.
-        stop = np.searchsorted(along, along[start : start + rows][-1] + MOST_APART + 1e-4, side="right")
+        stop = np.searchsorted(along, along[start : start + rows][-1] + apart + 1e-4, side="right")
         for left in range(start, int(stop), 2 * _BLOCK):
             right = min(left + 2 * _BLOCK, int(stop))
             compared += len(block) * (right - left)
@@ -177,7 +178,7 @@ def _neighbours(hashes: Floats) -> Iterator[NDArray[np.int64] | None]:
                 yield pairs[at : at + _BLOCK]
 
 
-def _are_copies(images: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _are_copies(images: NDArray[np.uint8], pairs: NDArray[np.int64], tolerance: float) -> NDArray[np.bool_]:
     """Whether the two pictures of each pair are one, by their pixels."""
     same = np.ones(len(pairs), np.bool_)
     for channels, most in ((1, MOST_GREY), (3, MOST_COLOUR)):
@@ -185,5 +186,5 @@ def _are_copies(images: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[
             first, second = (
                 _unit(_averaged(with_channels(images[side], channels), VERIFIED_SIDE)) for side in pairs.T
             )
-            same &= np.linalg.norm(first - second, axis=1) <= most
+            same &= np.linalg.norm(first - second, axis=1) <= tolerance * most
     return same
