@@ -31,6 +31,8 @@ Watcher = Callable[[dict[str, Any]], None]
 """Is told every journal entry as it is written, with `left`, the seconds to go, and `done`, 0 to 1, added."""
 
 JOURNAL_SECONDS, EPOCH_SECONDS, SAMPLE_SECONDS, CHECKPOINT_SECONDS = 1.0, 0.5, 5.0, 30.0
+SAVE_COST = 20
+"""Checkpoints of a large model take seconds: the next comes after at least this many times the last one's, 5 %."""
 
 
 def check(recipe: Recipe, data: Dataset) -> None:
@@ -63,6 +65,7 @@ class _Session:
         self.trainer = Trainer(recipe, data, engine)
         self.before = 0.0
         self.saved_step = 0
+        self.save_seconds = 0.0
         self._resume()
         self.started = time.monotonic()
         self.sums: dict[str, Tensor] = {}
@@ -160,7 +163,7 @@ class _Session:
             ended_epoch and self._due("sample", max(1.0, 0.003 * self.seconds))
         ):
             self._sample()
-        if self._due("checkpoint", CHECKPOINT_SECONDS):
+        if self._due("checkpoint", max(CHECKPOINT_SECONDS, SAVE_COST * self.save_seconds)):
             self._save()
 
     def _due(self, what: str, every: float) -> bool:
@@ -194,6 +197,7 @@ class _Session:
             return
         # The journal goes on from here after a kill, so it must have told every step up to here.
         self._flush()
+        began = self.seconds
         state = state_tensors(trainer.method, trainer.average)
         tensors = {name: tensor.detach().cpu() for name, tensor in state.items()}
         bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
@@ -211,6 +215,7 @@ class _Session:
             made_with={"version": __version__, **self.engine.describe()},
         )
         self.saved_step = trainer.step
+        self.save_seconds = self.seconds - began
         self._mark("checkpoint")
         self._log("checkpoint", file=f"{layout.CHECKPOINTS}/{path.stem}.safetensors")
 
