@@ -323,7 +323,7 @@ def train_slowly(folder: Path, ready: Any) -> None:
         return real(trainer)
 
     real, loop.Trainer.advance = loop.Trainer.advance, advance
-    train(folder, digits(100))
+    train(folder, digits(100), 10**6)
     sys.exit("the run came to its end")
 
 
