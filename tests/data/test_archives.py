@@ -17,8 +17,9 @@ from PIL import Image
 from dcgan.data import archives, open_dataset, present, sources
 from dcgan.data.archives import UNPACKERS, members
 from dcgan.data.bounded import UnavailableError
-from dcgan.data.catalog import SETS, Archive, File, NamedSet, Npm
+from dcgan.data.catalog import SETS
 from dcgan.data.fetch import cache_folder, fetch
+from dcgan.data.rows import Archive, File, NamedSet, Npm
 from dcgan.data.sources import fetch_from, read_archive
 from dcgan.errors import DcganError
 

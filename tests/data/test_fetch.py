@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from making import file_of, set_of, zipped
 
-from dcgan.data import catalog
 from dcgan.data import fetch as fetch_module
 from dcgan.data.archives import UNPACKERS
 from dcgan.data.bounded import UnavailableError
-from dcgan.data.catalog import SETS, Archive, File, Npm, Source, Web
+from dcgan.data.catalog import SETS
 from dcgan.data.fetch import describe_sets, fetch, present
+from dcgan.data.rows import Archive, File, Npm, Source, Web
 from dcgan.errors import DcganError
 
 RIGHT, WRONG = b"the right content", b"the wrong content"
@@ -206,11 +206,14 @@ def test_without_a_home_the_error_names_the_variable(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", SETS)
 def test_rows_of_the_catalog(name: str) -> None:
     row = SETS[name]
-    assert row.name == name and row.title and row.licence and set(row.images) <= set(catalog.SPLITS)
+    assert row.name == name and row.title and row.licence and set(row.images) <= {"train", "val", "test"}
     assert len(set(row.classes)) == len(row.classes) and row.channels in (1, 3)
-    assert bool(row.files) == bool(row.sources)
+    assert bool(row.files) == bool(row.sources or row.home)
     for file in row.files:
-        assert file.split in row.images and len(bytes.fromhex(file.sha256)) == hashlib.sha256().digest_size
+        assert (
+            file.split in ("", *row.images)
+            and len(bytes.fromhex(file.sha256)) == hashlib.sha256().digest_size
+        )
     for source in row.sources:
         if isinstance(source, Web):
             assert source.base.startswith("https://") and source.base.endswith("/")
@@ -219,8 +222,9 @@ def test_rows_of_the_catalog(name: str) -> None:
             assert source.file.size > 0 and not source.file.split
         if isinstance(source, Archive):
             assert source.url == "" or source.url.startswith("https://")
-    with pytest.raises(DcganError, match="has no split 'val'"):
-        row.splits("val")
+    assert row.splits("all") == tuple(row.images) and row.splits("train") == ("train",)
+    with pytest.raises(DcganError, match="has no split 'valid'"):
+        row.splits("valid")
 
 
 def test_the_list_of_sets_is_json_and_says_what_is_present() -> None:

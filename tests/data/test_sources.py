@@ -18,7 +18,7 @@ from making import file_of, zipped
 
 from dcgan.data import sources
 from dcgan.data.bounded import UnavailableError, read_bounded
-from dcgan.data.catalog import Debian, File, Web, Wheel
+from dcgan.data.rows import Debian, File, Web, Wheel
 from dcgan.data.sources import fetch_from, read_deb, read_wheel, web_opener
 
 CONTENT = bytes(range(256)) * 40

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from dcgan.data.bounded import BROKEN, UnavailableError, short
-from dcgan.data.catalog import File
 from dcgan.data.emoji import emoji_rows
 from dcgan.data.images import UnreadableError, decode
+from dcgan.data.rows import File
 
 MOST_MEMBERS = 10_000
 """Members looked at in one archive."""

