@@ -19,12 +19,24 @@ from dcgan.training.checkpoint import _digest as seal
 from dcgan.training.checkpoint import read_manifest
 from dcgan.training.journal import read_journal
 
-from .tiny import assert_one_line, assert_same_run, checkpoints, digits, saved_state, train, trained
+from .tiny import (
+    assert_one_line,
+    assert_same_run,
+    begin,
+    checkpoints,
+    digits,
+    saved_state,
+    tiny,
+    train,
+    trained,
+)
 
 
 def contents(folder: Path) -> dict[str, str]:
     """Every file of a run but its report and its lock, by hash."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("report.html", ".lock"))
+    files = (
+        path for path in folder.rglob("*") if path.is_file() and path.name not in ("report.html", ".lock")
+    )
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -72,7 +84,9 @@ def test_a_newest_checkpoint_that_is_gone_is_named_and_the_one_before_is_used(tm
         path.unlink()
     train(folder, data, 8)
     warnings = [entry for entry in read_journal(folder / layout.JOURNAL) if entry["event"] == "warning"]
-    assert ["0000000006.json is missing; going on from step 4" in entry["message"] for entry in warnings] == [True]
+    assert ["0000000006.json is missing; going on from step 4" in entry["message"] for entry in warnings] == [
+        True
+    ]
     assert_same_run(folder, trained(tmp_path, data, 8, name="straight"))
 
 
@@ -81,7 +95,13 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path: Path) ->
     folder = trained(tmp_path, data, 4)
     shutil.rmtree(folder / layout.CHECKPOINTS)
     journal = folder / layout.JOURNAL
-    journal.write_text("".join(line for line in journal.open() if '"checkpoint"' not in line and "finish" not in line))
+    journal.write_text(
+        "".join(
+            line
+            for line in journal.read_text().splitlines(True)
+            if '"checkpoint"' not in line and "finish" not in line
+        )
+    )
     train(folder, data, 4)
     assert saved_state(folder)[0] == 4
 
@@ -112,7 +132,9 @@ def test_a_run_killed_between_its_last_checkpoint_and_its_end_is_brought_to_it(t
     data = digits(40)
     folder = trained(tmp_path, data, 4)
     journal = folder / layout.JOURNAL
-    journal.write_text("".join(line for line in journal.open() if '"finish"' not in line))
+    journal.write_text(
+        "".join(line for line in journal.read_text().splitlines(True) if '"finish"' not in line)
+    )
     dcgan.resume(folder, data=data)
     assert dcgan.Run(folder).state == "finished" and saved_state(folder)[0] == 4
     assert "spent its budget" in refused(folder, data)
@@ -146,8 +168,7 @@ def test_the_lock_harms_no_file_that_it_is_a_link_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["path", "source", "split", "sha256", "name"])
 @pytest.mark.parametrize("value", [5, None, ["digits"], {"a": 1}])
 def test_a_data_json_of_wrong_types_is_one_line(tmp_path: Path, key: str, value: object) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(once(tmp_path_factory), folder)
+    folder = begin(tmp_path, digits(40), tiny(digits(40), 1))
     facts = json.loads((folder / layout.DATA).read_bytes())
     (folder / layout.DATA).write_text(json.dumps({**facts, key: value}))
     with pytest.raises(DcganError, match=f"data.json is damaged: {key} is") as refusal:
