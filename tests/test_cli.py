@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -319,3 +320,13 @@ def test_the_demo_runs_on_digits_where_fashion_mnist_cannot_be_had(
     status, out, err = command("demo", "--minutes", "0.02")
     after = (designs / "manifest.csv").stat().st_mtime_ns, len(dcgan.load("runs/demo").journal())  # type: ignore[union-attr]
     assert status == 0 and before == after and str(designs) in out, "a second demo does no work twice"
+
+    # Killed between its last checkpoint and its end: nothing is left to train, and the designs are still to be made.
+    shutil.rmtree(designs)
+    journal = Path("runs/demo/journal.jsonl")
+    journal.write_text(
+        "".join(line for line in journal.read_text().splitlines(True) if '"finish"' not in line)
+    )
+    status, out, err = command("demo", "--minutes", "0.02")
+    assert status == 0, err
+    assert len(list(designs.glob("0*.png"))) == 100 and str(designs) in out

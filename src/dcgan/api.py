@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -167,7 +168,7 @@ def load(path_or_name: str | Path, *, runs_dir: str | Path = "runs") -> Run | Mo
     if is_file(path) or path.suffix in (".safetensors", ".json"):
         return checkpoint_model(path) if is_file(path.with_suffix(".json")) else load_model(path)
     known = [run.name for run in list_runs(runs)] + [file.stem for file in PRETRAINED.glob("*.safetensors")]
-    listing = "dcgan runs" + ("" if runs == Path("runs") else f" --runs-dir {runs}")
+    listing = "dcgan runs" + ("" if runs == Path("runs") else f" --runs-dir {shlex.quote(str(runs))}")
     raise one_of("run or model", str(path_or_name), known, f"`{listing}` lists them; a path works too.")
 
 

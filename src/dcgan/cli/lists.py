@@ -74,7 +74,8 @@ def _last(entries: list[dict[str, Any]], key: str) -> float:
     """The newest number called `key`, 0 without any: a journal may say anything."""
     from dcgan.report.journal import latest
 
-    return max(0.0, latest(entries, key) or 0.0)
+    value = latest(entries, key) or 0.0
+    return value if 0 <= value < 1e15 else 0.0
 
 
 def _data_name(run: Run) -> str:
