@@ -68,6 +68,14 @@ def test_losses_stay_finite_at_large_logits(name: str) -> None:
             assert all(gradient is None or torch.isfinite(gradient).all() for gradient in gradients)
 
 
+def test_g_learns_from_a_discriminator_that_is_sure() -> None:
+    """d/ds −log σ(s) = σ(s) − 1, which is −1 at s = −40, where σ is 4e-18."""
+    logits = torch.full((4,), -40.0, requires_grad=True)
+    fake = torch.sigmoid(logits)
+    (gradient,) = torch.autograd.grad(objective("bce-probability").generator(fake, fake), logits)
+    assert gradient.sum().item() == pytest.approx(-1)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_nan_stays_nan(name: str) -> None:
     """It must reach the check that stops the run, not an error of a kernel's own."""

@@ -34,17 +34,17 @@ def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 def probability_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """−E log D(x) − E log(1 − D(G(z))) from probabilities (Goodfellow et al. 2014, eq. 1)."""
-    return -_inside(real).log().mean() - (1 - _inside(fake)).log().mean()
+    return -_log(real).mean() - _log(1 - fake).mean()
 
 
 def probability_generator(real: Tensor, fake: Tensor) -> Tensor:
     """−E log D(G(z)) from probabilities (Goodfellow et al. 2014, section 3)."""
-    return -_inside(fake).log().mean()
+    return -_log(fake).mean()
 
 
-def _inside(probability: Tensor) -> Tensor:
-    """Kept 1e-7 off 0 and 1, where the logarithm ends; no gradient from beyond, NaN stays NaN. As Keras does it."""
-    return probability.clamp(1e-7, 1 - 1e-7)
+def _log(probability: Tensor) -> Tensor:
+    """Finite at 0, cut off only where float32 ends: a D that wins gives 1e-20, from which G must still learn."""
+    return probability.clamp(min=torch.finfo(torch.float32).tiny).log()
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:

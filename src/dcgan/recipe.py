@@ -171,7 +171,9 @@ class Recipe:
         for name in changes:
             if name not in FIELDS:
                 raise one_of("recipe key", name, FIELDS)
-        return dataclasses.replace(self, **changes)
+        # A budget among the changes takes the place of the one there is, whichever way that is said.
+        cleared = NO_BUDGET if changes.keys() & NO_BUDGET.keys() else {}
+        return dataclasses.replace(self, **{**cleared, **changes})
 
     def same_model(self, other: Recipe) -> bool:
         """Whether both recipes compute the same steps; budget and keeping may differ."""

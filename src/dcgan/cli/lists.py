@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dcgan.cli.screen import clock, out, say
 from dcgan.cli.train import RunsDir
-from dcgan.errors import DcganError
+from dcgan.errors import DcganError, printable
 
 if TYPE_CHECKING:
     from dcgan.run import Run
@@ -30,16 +30,18 @@ def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
 
     rows = []
     for run in list_runs(runs_dir):
-        entries = run.journal()
-        last = entries[-1] if entries else {}
+        try:
+            entries, state = run.journal(), run.state
+        except DcganError:
+            entries, state = [], "unreadable"
         rows.append(
             {
                 "name": run.name,
                 "preset": run.recipe.preset,
                 "data": _data_name(run),
-                "state": run.state,
-                "images": last.get("images", 0),
-                "seconds": last.get("seconds", 0.0),
+                "state": state,
+                "images": int(_last(entries, "images")),
+                "seconds": _last(entries, "seconds"),
                 "folder": str(run.folder),
             }
         )
@@ -47,6 +49,14 @@ def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
         say(f"no runs in {runs_dir} yet: `dcgan train fashion-mnist --minutes 3` makes one")
     else:
         show_rows(rows, as_json, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
+
+
+def _last(entries: list[dict[str, Any]], key: str) -> float:
+    """The newest number called `key`, 0 without any: a journal may say anything."""
+    from dcgan.report.journal import latest
+
+    value = latest(entries, key) or 0.0
+    return value if 0 <= value < 1e15 else 0.0
 
 
 def _data_name(run: Run) -> str:
@@ -77,5 +87,6 @@ def _print(rows: list[dict[str, Any]], formats: dict[str, Any], hide: tuple[str,
             no_wrap=numeric or key in ("name", "size", "state", "makes"),
         )
     for row in rows:
-        table.add_row(*(formats.get(key, str)(value) for key, value in row.items() if key not in hide))
+        words = (formats.get(key, str)(value) for key, value in row.items() if key not in hide)
+        table.add_row(*map(printable, words))
     out.print(table)

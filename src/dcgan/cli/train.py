@@ -81,7 +81,7 @@ def train(
             tell=tell,
             progress=display.reading,
         )
-    _done(run, runs_dir)
+    _done(run)
 
 
 def resume(
@@ -114,7 +114,7 @@ def resume(
             watch=display,
             tell=tell,
         )
-    _done(found, runs_dir)
+    _done(found)
 
 
 def report(
@@ -144,8 +144,9 @@ def read_size(text: str | None) -> tuple[int, int] | None:
     return height, int(match[2]) if match[2] else height
 
 
-def _done(run: Run, runs_dir: Path) -> None:
-    where = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
+def _done(run: Run) -> None:
+    from dcgan.training.folder import command
+
     say(f"run     {run.folder}")
     say(f"report  {run.report}")
-    say(f"next    dcgan generate {run.name} -n 100{where}")
+    say(f"next    {command('generate', run.folder)} -n 100")

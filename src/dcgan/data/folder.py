@@ -93,7 +93,7 @@ def read_folder(
         classes=classes,
         origin={
             "source": printable(str(folder)),
-            "path": printable(str(folder.absolute())),
+            "path": str(folder.absolute()),  # as it is: resume opens it
             "split": "train",
             "licence": "unknown: your own folder",
             "files": {"combined": _combined(kept, digests)},

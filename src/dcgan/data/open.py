@@ -75,6 +75,8 @@ def open_dataset(
 
 
 def _existing(source: str | Path) -> Path:
+    if not isinstance(source, str | Path):
+        raise DcganError(f"data is {source!r:.80}: expected the name of a set or a path")
     path = Path(source)
     try:
         path.stat()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan.files import open_file
 from dcgan.report.words import duration, instant, moment
 
 SILENCE = 900.0
@@ -24,12 +25,13 @@ DRAWABLE = 1e30
 class Record:
     """A run folder's texts.
 
-    name: the folder's name. recipe, data: the two JSON files, {} where missing.
+    name: the folder's name. folder: where it lies, as it was given. recipe, data: the two JSON files, {} where missing.
     events: every journal line that could be read, in order.
     notes: one sentence for each thing that could not be read.
     """
 
     name: str
+    folder: Path
     recipe: dict[str, Any]
     data: dict[str, Any]
     events: list[dict[str, Any]]
@@ -79,7 +81,7 @@ def read(folder: Path) -> Record:
     if torn:
         lost = "1 journal line" if torn == 1 else f"{torn:,} journal lines"
         notes.append(f"{lost} could not be read and was left out; a kill can tear the line being written.")
-    return Record(folder.name, recipe, data, events, notes)
+    return Record(folder.resolve().name, folder, recipe, data, events, notes)
 
 
 def number(value: object) -> float | None:
@@ -140,7 +142,8 @@ def state(record: Record, now: datetime) -> State:
 
 def _text(path: Path, notes: list[str]) -> str:
     try:
-        return path.read_text("utf-8", errors="replace")
+        with open_file(path) as file:
+            return file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
     except OSError as error:
