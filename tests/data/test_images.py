@@ -26,7 +26,7 @@ def test_lossless_formats_give_the_pixels(format: str, colour: bool) -> None:
     original = picture(9, 13, colour)
     content = encoded(original, format, **RAW[format])
     seen = decode(content)
-    assert seen.mode in ("L", "RGB") and measure(content) == (9, 13)
+    assert seen.mode in ("L", "RGB") and measure(content)[:2] == (9, 13)
     assert np.array_equal(np.asarray(seen.convert("RGB")), np.asarray(original.convert("RGB")))
 
 
@@ -68,9 +68,9 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     exif[0x0112] = orientation
     content = encoded(stored, "JPEG", exif=exif, quality=95)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    assert measure(content) == (upright.height, upright.width)
+    assert measure(content)[:2] == (upright.height, upright.width)
     for near in (None, 8):
-        seen = fit(decode(content, near), measure(content)).convert("L")
+        seen = fit(decode(content, near), measure(content)[:2]).convert("L")
         assert np.array_equal(np.asarray(seen) > 128, np.asarray(upright.convert("L")) > 128)
 
 

@@ -1,8 +1,9 @@
-"""Pictures in memory: one uint8 array, labels, class names, and where they came from."""
+"""Pictures in memory or mapped into it: one uint8 array, labels, class names, and where they came from."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,15 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 64 * 2**20
+"""Bytes hashed at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A set of pictures, read and ready.
 
-    images: uint8, NCHW, C is 1 (grey) or 3 (RGB), C-contiguous.
+    images: uint8, NCHW, C is 1 (grey) or 3 (RGB), C-contiguous. A read-only `np.memmap` when they are many.
     labels: int64, shape (N,), values in 0 … len(classes)-1; None when the set has none.
     classes: the class names in label order; empty when there are no labels.
-    origin: what was read, as JSON-ready facts (source, files, licence, skipped files with reasons).
+    origin: what was read, as JSON-ready facts (source, files, licence, and those of `findings.Findings.facts`).
+    captions: a sentence for each image, "" where there is none; None when the set has none at all.
     """
 
     name: str
@@ -26,6 +31,7 @@ class Dataset:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
+    captions: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
@@ -41,6 +47,8 @@ class Dataset:
             or self.labels.max(initial=0) >= len(self.classes)
         ):
             raise ValueError("labels must be int64, one per image, each the index of a class name")
+        if self.captions is not None and len(self.captions) != len(self.images):
+            raise ValueError("captions must be one per image")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,12 +72,21 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape, pixels and labels: the same for the same pictures, whatever file they came in."""
+        """Hash of shape, pixels, labels and captions: the same for the same pictures, whatever file they came in."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
+        rows = max(1, _BLOCK // max(1, self.images[:1].nbytes))
+        for start in range(0, len(self), rows):  # mapped pictures may be more than memory holds
+            digest.update(np.ascontiguousarray(self.images[start : start + rows]).data)
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels, "<i8").data)
+        if self.captions is not None:
+            digest.update(json.dumps(self.captions).encode())
         return digest.hexdigest()
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the pixels lie in a file and come into memory as they are looked at."""
+        return isinstance(self.images, np.memmap)
 
     def describe(self) -> dict[str, Any]:
         """The facts that a run keeps in its `data.json`."""
@@ -81,6 +98,7 @@ class Dataset:
             "channels": self.channels,
             "classes": list(self.classes),
             "counts": self.counts.tolist(),
+            "captions": sum(map(bool, self.captions or ())),
             "sha256": self.sha256,
             **self.origin,
         }
