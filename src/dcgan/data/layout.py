@@ -84,9 +84,14 @@ def _folders(items: Iterable[Candidate]) -> tuple[str, ...]:
 def class_names(labels: Iterable[str]) -> tuple[str, ...]:
     """The different labels in order: by value when all are whole numbers, else by name."""
     names = set(labels)
-    if all(name.isascii() and name.removeprefix("-").isdigit() and len(name) < 18 for name in names):
+    if all(map(is_whole, names)):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
+
+
+def is_whole(text: str) -> bool:
+    """Whether a label is written as a whole number, of at most 17 digits."""
+    return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 18
 
 
 def _top(here: Sequence[Entry], base: str) -> tuple[list[Entry], dict[str, int]]:

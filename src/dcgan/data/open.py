@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from dcgan.data.catalog import SETS
+from dcgan.data.cifar import is_cifar, read_cifar
 from dcgan.data.dataset import Dataset
 from dcgan.data.findings import Findings, printable
 from dcgan.data.folder import read_folder, read_zip
+from dcgan.data.idx_files import is_idx, read_idx_files
 from dcgan.data.images import fit_all, with_channels
 from dcgan.data.named import read_named
+from dcgan.data.npz import is_npz, read_npz
 from dcgan.data.options import Options, Progress, Report
+from dcgan.data.pixel_csv import is_pixel_csv, read_pixel_csv
 from dcgan.data.zipped import is_zip
 from dcgan.errors import DcganError, one_of
 
@@ -30,6 +34,10 @@ class Kind:
 
 
 KINDS = (
+    Kind("a CSV of pixels", is_pixel_csv, read_pixel_csv),
+    Kind("a NumPy file", is_npz, read_npz),
+    Kind("IDX files", is_idx, read_idx_files),
+    Kind("CIFAR batches", is_cifar, read_cifar),
     Kind("a zip of images", is_zip, read_zip),
     Kind("a folder of images", Path.is_dir, read_folder),
 )
@@ -69,7 +77,10 @@ def open_dataset(
     path = _existing(source)
     for kind in KINDS:
         if kind.fits(path):
-            data = kind.read(path, options)
+            try:
+                data = kind.read(path, options)
+            except MemoryError:
+                raise DcganError(f"{printable(str(source))} needs more memory than there is") from None
             data.origin.update(_origin(data, kind.title, options))
             return data
     readable = ", ".join(kind.title for kind in KINDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -32,7 +33,11 @@ FREE_BYTES = 2**20
 LARGEST_TOTAL = 2**40
 """Bytes of all members together, unpacked."""
 
-_BROKEN = (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile)
+BROKEN = (
+    *(OSError, EOFError, ValueError, NotImplementedError, RuntimeError, LookupError, OverflowError),
+    *(struct.error, zlib.error, zipfile.BadZipFile),
+)
+"""What zipfile raises for archives that are not as they should be. (It tells encryption by RuntimeError.)"""
 
 
 def is_zip(path: Path) -> bool:
@@ -60,11 +65,11 @@ def zip_tree(path: Path) -> Iterator[Tree]:
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(path.open("rb"))
-            _check_directory(stream, shown)
+            check_directory(stream, shown)
             archive = stack.enter_context(zipfile.ZipFile(stream))
             facts = path.stat()
             infos, findings = _members(archive.infolist(), facts.st_size, shown)
-        except _BROKEN as error:
+        except BROKEN as error:
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise DcganError(f"{shown} is not a readable zip archive: {reason}") from error
 
@@ -72,7 +77,7 @@ def zip_tree(path: Path) -> Iterator[Tree]:
             try:
                 with archive.open(infos[entry.name]) as member:
                     content = member.read(LARGEST_FILE + 1)
-            except _BROKEN as error:
+            except BROKEN as error:
                 reason = " ".join(str(error).split())[:120] or type(error).__name__
                 raise UnreadableError(f"cannot be unpacked: {reason}") from error
             return bounded(content)
@@ -82,7 +87,7 @@ def zip_tree(path: Path) -> Iterator[Tree]:
         yield Tree(path, in_order(entries), read, wrapped=True, findings=findings)
 
 
-def _check_directory(stream: IO[bytes], shown: str) -> None:
+def check_directory(stream: IO[bytes], shown: str) -> None:
     """Refuse an archive whose list of members would take much memory, before anything reads it."""
     # The end record is 22 bytes and a comment of at most 65,535; the 64-bit one and its pointer, 76, lie before it.
     stream.seek(max(0, stream.seek(0, 2) - 65_557 - 76))
@@ -107,7 +112,7 @@ def _members(
     if len(members) > MOST_MEMBERS:
         raise DcganError(f"{shown} holds {len(members):,} files, more than {MOST_MEMBERS:,}")
     findings = Findings()
-    files = [info for info in members if not info.is_dir()]
+    files = [info for info in members if not info.filename.endswith("/")]
     total = sum(info.file_size for info in files)
     if total > LARGEST_TOTAL or total > max(LARGEST_RATIO * archive_size, 256 * FREE_BYTES):
         raise DcganError(
