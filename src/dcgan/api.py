@@ -49,11 +49,11 @@ def train(
 ) -> Run:
     """Train a generator on `data` and return the run.
 
-    data: a named set, a path of any kind that `open_dataset` reads, or a `Dataset`. preset: a row of the preset table; by
-    default the fast one for the images' size. labels: whether the model can be asked for a class; None says yes where the data has classes.
-    One of epochs, images, minutes is the budget; the preset's own otherwise. size: (height, width) to bring images to.
-    channels: 1 (grey) or 3 (colour). fit: "crop", "pad" or "stretch" images of another shape. split: "train", "test" or
-    "all".
+    data: a named set, a path of any kind that `open_dataset` reads, or a `Dataset`. preset: a row of the preset table;
+    by default the fast one for the images' size. labels: whether the model can be asked for a class; None says yes if
+    the data has classes. One of epochs, images, minutes is the budget; the preset's own otherwise.
+    size: (height, width) to bring images to. channels: 1 (grey) or 3 (colour). fit: "crop", "pad" or "stretch" images
+    of another shape. split: "train", "test" or "all".
     settings: recipe fields by name. watch is told every journal entry, tell every line about the data, progress
     how many pictures of how many are read.
     Raises `DcganError` in one line for whatever is wrong; a run that was begun keeps its last checkpoint.
