@@ -1,4 +1,4 @@
-"""The adversarial step: which weights each loss sees, in which order, and that the penalty counts."""
+"""The adversarial step: which weights each loss sees, in which order, for every preset; and that the penalty counts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from torch import nn
 
 from dcgan.methods import METHODS, Batch, build_method
 from dcgan.networks import build_networks
@@ -15,9 +16,14 @@ from dcgan.presets import PRESETS, preset
 from dcgan.recipe import Recipe
 
 
-def tiny(**changes: object) -> Recipe:
-    base = preset("fast-28").recipe.for_data((8, 8), 1, 3)
-    return base.with_changes({"g_maps": 4, "d_maps": 4, "z_dim": 8, "batch": 8, "gamma": 0.0, **changes})
+def tiny(name: str = "fast-28", **changes: object) -> Recipe:
+    """A preset at its smallest size, plain of everything a test does not ask for."""
+    row = preset(name)
+    if row.labels:
+        base = row.recipe.for_data((8, 8), 1, 3).with_changes({"g_maps": 4, "d_maps": 4, "z_dim": 8})
+    else:
+        base = row.recipe.for_data((8, 8) if row.size == 28 else (64, 64), 1, 0)
+    return base.with_changes({"batch": 4 if row.size == 64 else 8, "gamma": 0.0, **changes})
 
 
 def batch(recipe: Recipe) -> Batch:
@@ -29,52 +35,118 @@ def batch(recipe: Recipe) -> Batch:
 
 def method(recipe: Recipe):  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
-    return build_method(recipe, build_networks(recipe), nullcontext)
+    one = build_method(recipe, build_networks(recipe), nullcontext)
+    for module in one.networks["discriminator"].modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0  # so that two computations see the same units
+    return one
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_step_of_every_preset_changes_every_weight(name: str) -> None:
+def test_two_steps_of_every_preset_change_every_weight(name: str) -> None:
     # Not with the hinge: while every logit is inside the margin, real and fake cancel in D's last bias exactly.
-    recipe = preset(name).recipe.for_data((16, 16), 1, 0)
-    recipe = recipe.with_changes({"batch": 4, "g_maps": 4, "d_maps": 4, "objective": "bce"})
+    recipe = tiny(name)
     one = method(recipe)
     before = {role: copy.deepcopy(module.state_dict()) for role, module in one.networks.items()}
-    values = one.step(batch(recipe), 0)
-    assert {"loss_d", "loss_g", "real_score", "fake_score"} <= set(values)
-    assert all(value.ndim == 0 and torch.isfinite(value) for value in values.values())
+    for step in range(2):
+        values = one.step(batch(recipe), step)
+        assert {"loss_d", "loss_g", "real_score", "fake_score"} <= set(values)
+        assert all(value.ndim == 0 and torch.isfinite(value) for value in values.values())
+        assert all(0 <= values[score] <= 1 for score in ("real_score", "fake_score"))
     for role, module in one.networks.items():
         for weight_name, weight in module.named_parameters():
-            assert not torch.equal(weight, before[role][weight_name]), f"{role}.{weight_name}"
+            if weight.ndim > 1:  # a bias before batch norm has no say
+                assert not torch.equal(weight, before[role][weight_name]), f"{role}.{weight_name}"
 
 
-@pytest.mark.parametrize("objective_name", ["bce", "hinge", "relativistic"])
-def test_update_order(objective_name: str) -> None:
-    """D is trained on fakes of the old G; G is trained against the new D on the same fakes. Done by hand beside it."""
-    # With an epsilon of 1 Adam's first step is all but lr·g. With a small one it is lr·sign(g), which rounding decides.
-    recipe = tiny(objective=objective_name, adam_eps=1.0, g_lr=0.5, d_lr=0.5)
-    ours, data = method(recipe), batch(recipe)
-    generator, discriminator = (copy.deepcopy(ours.networks[role]) for role in ("generator", "discriminator"))
-    adam = {"lr": recipe.d_lr, "betas": (recipe.beta1, recipe.beta2), "eps": recipe.adam_eps}
-    loss = objective(objective_name)
+def step_by_hand(recipe: Recipe, one, data: Batch, step: int) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
+    """One training step as the recipe's words say it, on copies of the networks; their weights afterwards.
+
+    With an epsilon of 1 Adam's first step is all but lr·g. With a small one it is lr·sign(g), which rounding decides.
+    """
+    generator, discriminator = (copy.deepcopy(one.networks[role]) for role in ("generator", "discriminator"))
+    for module in (generator, discriminator):
+        module.requires_grad_(True)
+    loss = objective(recipe.objective)
+    joined = recipe.d_batches == "joined"
+
+    def judge(fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if joined:
+            real_out, fake_out = discriminator(torch.cat([data.real, fake]), data.labels).chunk(2)
+            return real_out, fake_out
+        return discriminator(data.real, data.labels), discriminator(fake, data.labels)
+
+    def move(module: nn.Module, gradients: list[torch.Tensor], rate: float) -> None:
+        # Keras' epsilon is that of the step's number; this is the optimizer's first step, whatever its number.
+        taken = step // 2 if recipe.updates == "in-turn" else step
+        keras = (1 - recipe.beta2 ** (taken + 1)) ** 0.5
+        eps = recipe.adam_eps / (keras if recipe.adam_form == "keras" else 1.0)
+        with torch.no_grad():
+            for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+                decayed = gradient + recipe.weight_decay * parameter
+                parameter -= rate * decayed / (decayed.abs() + eps)
+
+    def gradients(of: torch.Tensor, module: nn.Module) -> list[torch.Tensor]:
+        return list(torch.autograd.grad(of, list(module.parameters()), retain_graph=True))
+
+    def move_d(fake: torch.Tensor) -> None:
+        move(discriminator, gradients(loss.discriminator(*judge(fake.detach())), discriminator), recipe.d_lr)
+
+    def move_g(fake: torch.Tensor) -> None:
+        move(generator, gradients(loss.generator(*judge(fake)), generator), recipe.g_lr)
 
     fake = generator(data.z, data.labels)
-    loss_d = loss.discriminator(
-        discriminator(data.real, data.labels), discriminator(fake.detach(), data.labels)
-    )
-    optimizer = torch.optim.Adam(discriminator.parameters(), **adam)
-    loss_d.backward()
-    optimizer.step()
-    loss_g = loss.generator(discriminator(data.real, data.labels), discriminator(fake, data.labels))
-    optimizer = torch.optim.Adam(generator.parameters(), **adam)
-    loss_g.backward()
-    optimizer.step()
+    if recipe.updates == "together":
+        old = copy.deepcopy(discriminator.state_dict())
+        move_d(fake)
+        new = copy.deepcopy(discriminator.state_dict())
+        discriminator.load_state_dict(old)
+        move_g(fake)
+        discriminator.load_state_dict(new)
+    elif recipe.updates == "in-turn":
+        (move_d if step % 2 else move_g)(fake)
+    else:
+        move_d(fake)
+        move_g(fake)
+    return {
+        f"{role}.{name}": parameter.detach()
+        for role, module in (("generator", generator), ("discriminator", discriminator))
+        for name, parameter in module.named_parameters()
+    }
 
-    values = ours.step(data, 0)
-    assert values["loss_d"].item() == pytest.approx(loss_d.item(), rel=1e-5)
-    assert values["loss_g"].item() == pytest.approx(loss_g.item(), rel=1e-5)
-    for role, module in (("generator", generator), ("discriminator", discriminator)):
-        for mine, theirs in zip(ours.networks[role].parameters(), module.parameters(), strict=True):
-            assert torch.allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+
+@pytest.mark.parametrize("step", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        *((name, {}) for name in PRESETS),
+        ("fast-28", {"objective": "bce"}),
+        ("fast-28", {"objective": "hinge"}),
+        ("fast-28", {"updates": "together"}),
+        ("fast-28", {"updates": "in-turn"}),
+        ("fashion-maxpool", {"d_batches": "joined", "updates": "together"}),
+        ("mnist-2018", {"d_batches": "separate", "updates": "in-turn"}),
+    ],
+)
+def test_update_order(name: str, changes: dict[str, object], step: int) -> None:
+    """Which weights each loss sees: done by hand beside it."""
+    recipe = tiny(name, **{"adam_eps": 1.0, "g_lr": 0.02, "d_lr": 0.02, **changes})
+    ours, data = method(recipe), batch(recipe)
+    before = {
+        f"{role}.{key}": value.detach().clone()
+        for role, module in ours.networks.items()
+        for key, value in module.named_parameters()
+    }
+    expected = step_by_hand(recipe, ours, data, step)
+    ours.step(data, step)
+    moved = {"generator": 0.0, "discriminator": 0.0}
+    for role, module in ours.networks.items():
+        for key, parameter in module.named_parameters():
+            full = f"{role}.{key}"
+            assert torch.allclose(parameter, expected[full], rtol=1e-4, atol=2e-6), full
+            moved[role] += (parameter - before[full]).abs().sum().item()
+    still = {"in-turn": ["discriminator", "generator"][step : step + 1]}.get(recipe.updates, [])
+    assert [role for role, distance in moved.items() if distance == 0] == still
 
 
 def test_the_penalty_comes_every_kth_step_with_its_weight() -> None:
@@ -88,6 +160,25 @@ def test_the_penalty_comes_every_kth_step_with_its_weight() -> None:
     assert torch.equal(weights(plain), weights(penalised))
     plain.step(data, 2), penalised.step(data, 2)
     assert not torch.equal(weights(plain), weights(penalised))
+
+
+def test_kerass_adam_differs_from_pytorchs_by_its_epsilon() -> None:
+    """lr·√(1−β2ᵗ)/(1−β1ᵗ) · m/(√v + ε), three steps of it, against the same computed here."""
+    recipe = tiny(
+        "mnist-gan-2018", adam_eps=1e-2, g_lr=0.0, d_lr=1e-2, beta1=0.5, beta2=0.9, adam_form="keras"
+    )
+    one, data = method(recipe), batch(recipe)
+    (weight, *_) = [p for p in one.networks["discriminator"].parameters() if p.ndim == 2]
+    mean, square, expected = torch.zeros_like(weight), torch.zeros_like(weight), weight.detach().clone()
+    for step in range(3):
+        one.step(data, step)
+        gradient = weight.grad
+        assert gradient is not None
+        mean = 0.5 * mean + 0.5 * gradient
+        square = 0.9 * square + 0.1 * gradient**2
+        rate = 1e-2 * (1 - 0.9 ** (step + 1)) ** 0.5 / (1 - 0.5 ** (step + 1))
+        expected = expected - rate * mean / (square.sqrt() + 1e-2)
+        assert torch.allclose(weight, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_learning_rate_zero_freezes_a_network() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dcgan import arguments
 from dcgan.data import Dataset, open_dataset
-from dcgan.errors import DcganError, one_of
-from dcgan.files import write_json
+from dcgan.errors import DcganError, enough_memory, one_of
+from dcgan.files import is_file, is_folder
 from dcgan.model import Model, load_model
 from dcgan.presets import preset as find_preset
 from dcgan.presets import preset_for
@@ -26,6 +28,7 @@ REPORT_COST = 50
 """The report is drawn anew when this many times its own drawing time has gone by: at most 2 % of a run."""
 
 
+@enough_memory()
 def train(
     data: str | Path | Dataset,
     *,
@@ -58,7 +61,15 @@ def train(
     how many pictures of how many are read.
     Raises `DcganError` in one line for whatever is wrong; a run that was begun keeps its last checkpoint.
     """
-    chosen = find_preset(preset) if preset else None
+    arguments.check_source("data", data, Dataset)
+    arguments.check_words(preset=preset, name=name, fit=fit, split=split)
+    arguments.check_numbers(epochs=epochs, images=images, minutes=minutes, batch=batch, seed=seed)
+    arguments.check_labels(labels)
+    arguments.check_size(size)
+    arguments.check_path("runs_dir", runs_dir)
+    arguments.check_settings(settings)
+    arguments.check_calls(watch=watch, tell=tell, progress=progress)
+    chosen = find_preset(preset) if preset is not None else None
     opened = (
         data
         if isinstance(data, Dataset)
@@ -82,15 +93,18 @@ def train(
         raise DcganError(
             f"{opened.name} has no labels: leave --labels out, or sort the images into a folder per class"
         )
-    conditional = bool(opened.classes) if labels is None else labels
+    conditional = bool(opened.classes) and row.labels if labels is None else labels
     recipe = recipe.for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
     check(recipe, opened)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)
-    folder = layout.begin(runs, name or layout.new_name(runs, stem), recipe, opened.describe())
+    folder = layout.begin(
+        runs, layout.new_name(runs, stem) if name is None else name, recipe, opened.describe()
+    )
     return _fit(folder, recipe, opened, watch)
 
 
+@enough_memory()
 def resume(
     run: str | Path | Run,
     *,
@@ -106,13 +120,23 @@ def resume(
 
     data: where the pictures are now, if they were moved; they must be the same pictures.
     """
+    arguments.check_source("run", run, Run)
+    if data is not None:
+        arguments.check_source("data", data, Dataset)
+    arguments.check_numbers(epochs=epochs, images=images, minutes=minutes)
+    arguments.check_path("runs_dir", runs_dir)
+    arguments.check_calls(watch=watch, tell=tell)
     found = run if isinstance(run, Run) else open_run(run, runs_dir)
     recipe, facts = found.recipe, found.data
+    if data is None and not facts.get("path") and not facts.get("source"):
+        raise DcganError(
+            f"{found.folder / layout.DATA} does not say where {found.name}'s pictures are: give them with --data"
+        )
     opened = (
         data
         if isinstance(data, Dataset)
         else open_dataset(
-            data or (Path(facts["path"]) if "path" in facts else facts.get("source", "")),
+            data if data is not None else Path(facts["path"]) if facts.get("path") else facts["source"],
             split=facts.get("split", "train"),
             size=(recipe.height, recipe.width),
             channels=recipe.channels,
@@ -127,39 +151,45 @@ def resume(
         )
     longer = recipe.with_budget(epochs=epochs, images=images, minutes=minutes)
     check(longer, opened)
-    _refuse_spent(found, longer, len(opened))
-    if longer != recipe:
-        write_json(found.folder / layout.RECIPE, longer.to_dict())
+    # A run that was killed between its last checkpoint and its end is brought to that end.
+    if longer != recipe or found.state == "finished":
+        _refuse_spent(found, longer, len(opened))
     return _fit(found.folder, longer, opened, watch)
 
 
+@enough_memory()
 def load(path_or_name: str | Path, *, runs_dir: str | Path = "runs") -> Run | Model:
     """A run's name, a run's folder, a model file, a checkpoint, or a model that comes with dcgan, in that order.
 
     A `Path` is always a path; a word is first a run: the pictures often lie in a folder of the same name.
     """
-    path = Path(path_or_name)
-    if isinstance(path_or_name, str) and (Path(runs_dir) / path / layout.RECIPE).is_file():
-        return Run(Path(runs_dir) / path)
-    if path.is_dir():
+    arguments.check_path("path_or_name", path_or_name)
+    arguments.check_path("runs_dir", runs_dir)
+    path, runs = Path(path_or_name), Path(runs_dir)
+    word = isinstance(path_or_name, str)
+    if word and is_file(runs / path / layout.RECIPE):
+        return Run(runs / path)
+    if is_file(path / layout.RECIPE):
         return Run(path)
-    if path.is_file() or path.suffix in (".safetensors", ".json"):
-        return checkpoint_model(path) if path.with_suffix(".json").is_file() else load_model(path)
+    # Only a run or a path goes before a model of ours: the pictures may lie in a folder of that name, too.
     shipped = PRETRAINED / f"{path}.safetensors"
-    if layout.NAME.fullmatch(str(path_or_name)) and shipped.is_file():
+    if word and layout.NAME.fullmatch(str(path_or_name)) and is_file(shipped):
         return load_model(shipped)
-    known = [run.name for run in list_runs(Path(runs_dir))] + [
-        file.stem for file in PRETRAINED.glob("*.safetensors")
-    ]
-    raise one_of("run or model", str(path_or_name), known, "`dcgan runs` lists them; a path works too.")
+    if is_folder(path):
+        return Run(path)
+    if is_file(path) or path.suffix in (".safetensors", ".json"):
+        return checkpoint_model(path) if is_file(path.with_suffix(".json")) else load_model(path)
+    known = [run.name for run in list_runs(runs)] + [file.stem for file in PRETRAINED.glob("*.safetensors")]
+    listing = "dcgan runs" + ("" if runs == Path("runs") else f" --runs-dir {runs}")
+    raise one_of("run or model", str(path_or_name), known, f"`{listing}` lists them; a path works too.")
 
 
 def open_run(name: str | Path, runs_dir: str | Path = "runs") -> Run:
     """The run called `name` in `runs_dir`, or at that path. Unlike `load`, never a model."""
     for folder in (Path(runs_dir) / name, Path(name)):
-        if (folder / layout.RECIPE).is_file():
+        if is_file(folder / layout.RECIPE):
             return Run(folder)
-    if Path(name).is_dir():
+    if is_folder(Path(name)):
         return Run(Path(name))
     known = [run.name for run in list_runs(Path(runs_dir))]
     raise one_of("run", str(name), known, f"Runs are looked for in {runs_dir}.")
@@ -188,8 +218,12 @@ def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> 
     reporter = _Reporter(folder, watch)
     try:
         fit(folder, recipe, data, Engine.choose(recipe.precision), reporter)
-    finally:
-        write_report(folder)
+    except BaseException:
+        # What ended the run is told; a report that cannot be drawn as well is not worth a word beside it.
+        with suppress(Exception):
+            write_report(folder)
+        raise
+    write_report(folder)
     return Run(folder)
 
 
@@ -205,6 +239,7 @@ class _Reporter:
             self.watch(entry)
         if entry["event"] == "checkpoint" and time.monotonic() > self.due:
             before = time.monotonic()
-            write_report(self.folder)
+            with suppress(Exception):  # it is drawn at the end again, and told then; the run goes on
+                write_report(self.folder)
             after = time.monotonic()
             self.due = after + REPORT_COST * (after - before)

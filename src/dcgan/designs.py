@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 import shutil
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan.errors import DcganError
-from dcgan.files import TEMPORARY, make_folder, refused, write_atomic
+from dcgan.files import TEMPORARY, exists, is_folder, make_folder, refused, write_atomic
 from dcgan.model import Model
 from dcgan.pictures import png, sheet
 from dcgan.training.folder import new_name, slug
@@ -38,8 +41,7 @@ def write_designs(
     file, seed, index, label (empty without classes) and score, D's logit: higher looks more real to D.
     progress is told (done, count).
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise DcganError(f"{out} exists and is not empty: choose another folder with --out")
+    _check_place(out)
     blocks = model.blocks(count, label=label, seed=seed, balanced=balanced)
     make_folder(out.parent)
     making = out.with_name(f"{TEMPORARY}{out.name}")
@@ -57,7 +59,7 @@ def write_designs(
                 [""] * len(block.index) if block.labels is None else [model.classes[k] for k in block.labels]
             )
             for index, image, name, score in zip(block.index, block.images, names, block.scores, strict=True):
-                file = f"{index:06d}-{slug(name)}.png" if name else f"{index:06d}.png"
+                file = f"{index:06d}-{file_word(name)}.png" if name else f"{index:06d}.png"
                 (making / file).write_bytes(png(image))
                 table.writerow([file, seed, index, name, f"{score:.4f}"])
             if done < ON_SHEET:
@@ -68,7 +70,7 @@ def write_designs(
                 progress(done, count)
         write_atomic(making / MANIFEST, rows.getvalue())
         write_atomic(making / SHEET, _contact_sheet(model, shown, shown_labels, count))
-        if out.exists():
+        if exists(out):
             out.rmdir()
         making.rename(out)
     except OSError as error:
@@ -76,6 +78,34 @@ def write_designs(
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return out
+
+
+def file_word(name: str) -> str:
+    """The part of a file's name that says `name`: letters and digits of any alphabet, lower case, and hyphens.
+
+    At most 64 characters and 120 bytes; "class" where nothing is left.
+    """
+    # Vowel signs and accents (category M) belong to the letter before them.
+    letters = unicodedata.normalize("NFC", name).lower()
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in letters)
+    word = re.sub("-+", "-", kept).strip("-")[:64]
+    try:
+        return os.fsdecode(os.fsencode(word)[:120].decode(errors="ignore")).strip("-") or "class"
+    except UnicodeError:  # a system whose file names are ASCII
+        return slug(name)
+
+
+def _check_place(out: Path) -> None:
+    """Refuse a folder that holds something, and one that cannot be replaced by a new one."""
+    if not out.name or out.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise DcganError(
+            f"--out {out} is the folder you are in, or above it: name a new one, such as designs"
+        )
+    try:
+        if exists(out) and (not is_folder(out) or any(out.iterdir())):
+            raise DcganError(f"{out} exists and is not empty: choose another folder with --out")
+    except OSError as error:
+        raise DcganError(f"cannot open {out}: {error.strerror}") from None
 
 
 def new_folder(parent: Path, model: Model) -> Path:

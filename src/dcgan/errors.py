@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+
+def printable(text: str) -> str:
+    """`text` as one line that a terminal shows and obeys nothing of: what is not printable becomes U+FFFD."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class DcganError(Exception):
@@ -13,8 +19,12 @@ class DcganError(Exception):
 
     def __init__(self, message: str) -> None:
         # Names of files and classes come from strangers: line breaks become spaces, terminal codes visible marks.
-        line = " ".join(message.split())
-        super().__init__("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
+        super().__init__(printable(" ".join(message.split())))
+
+
+NO_MEMORY = (
+    "out of memory: choose a smaller --batch, --size or model, fewer pictures, or close other programs"
+)
 
 
 class Diverged(DcganError):
@@ -36,7 +46,7 @@ def one_of(kind: str, name: str, known: Iterable[str], more: str = "") -> DcganE
 
     `kind` is the noun ("preset"), `more` a sentence added at the end.
     """
-    names = sorted(known)
+    names, name = sorted(known), str(name)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
@@ -46,3 +56,24 @@ def one_of(kind: str, name: str, known: Iterable[str], more: str = "") -> DcganE
     else:
         hint = "there are none."
     return DcganError(f"unknown {kind} '{name[:80]}': {hint} {more}")
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Raise `DcganError` in place of Python's and torch's ways to say that memory ran out."""
+    try:
+        yield
+    except MemoryError:
+        raise DcganError(NO_MEMORY) from None
+    except RuntimeError as error:
+        # torch has no class of its own for a CPU's memory; for a GPU's it says "CUDA out of memory".
+        if not any(words in str(error) for words in ("can't allocate memory", "out of memory")):
+            raise
+        raise DcganError(NO_MEMORY) from None
+
+
+def expect(name: str, value: object, kinds: type | tuple[type, ...], words: str) -> None:
+    """Raise `DcganError` unless the argument `name` is one of `kinds`, in words `words`; True is not a number."""
+    wanted = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        raise DcganError(f"{name} is {value!r:.80}: expected {words}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dcgan.errors import DcganError
 
@@ -20,7 +22,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
     Raises `DcganError` when the system refuses; `path` is then untouched and the temporary file is gone.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = encoded(content) if isinstance(content, str) else content
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -37,6 +39,11 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
         raise refused(path, error) from error
     sync_directory(path.parent)
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8, whatever the text: the undecodable bytes of a file's name are written \\udcXX, as JSON writes them."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def sync_directory(folder: Path) -> None:
@@ -62,7 +69,32 @@ def make_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise refused(path, error) from error
+    except ValueError as error:
+        raise DcganError(f"cannot write {path}: {error}. Choose another folder.") from None
     return path
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is at `path`. Raises `DcganError` where that cannot be told, as for the next two."""
+    return _mode(path) is not None
+
+
+def is_file(path: Path) -> bool:
+    """Whether `path` is a plain file: no folder, pipe or device."""
+    return stat.S_ISREG(_mode(path) or 0)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder."""
+    return stat.S_ISDIR(_mode(path) or 0)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A plain file, open for reading. A pipe or a device, which may never end, is an `OSError` like any other."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
+    return path.open("rb")
 
 
 def clean_temporaries(folder: Path) -> None:
@@ -87,3 +119,15 @@ def refused(path: Path, error: OSError) -> DcganError:
     return DcganError(
         f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
     )
+
+
+def _mode(path: Path) -> int | None:
+    """The type bits of what is at `path`; None for nothing and for what no path can be."""
+    try:
+        return path.stat().st_mode
+    except ValueError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            return None
+        raise DcganError(f"cannot open {path}: {error.strerror}") from None

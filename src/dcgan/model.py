@@ -17,9 +17,10 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from dcgan.data.sampling import BLOCK, generation_block, generation_labels
-from dcgan.errors import DcganError, one_of
+from dcgan.errors import DcganError, enough_memory, expect, one_of
 from dcgan.files import write_atomic
 from dcgan.networks import build_networks
+from dcgan.objectives import objective
 from dcgan.recipe import Recipe
 from dcgan.training.checkpoint import Damaged, read_metadata, read_weights, sound_classes
 from dcgan.training.engine import Engine, to_uint8
@@ -70,6 +71,7 @@ class Model:
         self.classes, self.counts = tuple(classes), np.asarray(counts, np.int64)
         self.facts = dict(facts or {})
         self.engine = engine or Engine.choose("float32")
+        self.objective = objective(recipe.objective)
         networks = build_networks(recipe)
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         for module, role in ((self.generator, "ema"), (self.discriminator, "discriminator")):
@@ -83,8 +85,9 @@ class Model:
 
         Without either, a conditional model draws labels by their frequency in its data.
         """
-        blocks = list(self.blocks(count, label=label, seed=seed, balanced=balanced))
-        images = np.concatenate([block.images for block in blocks])
+        with enough_memory():
+            blocks = list(self.blocks(count, label=label, seed=seed, balanced=balanced))
+            images = np.concatenate([block.images for block in blocks])
         labels = [block.labels for block in blocks if block.labels is not None]
         return Generated(images, np.concatenate(labels) if labels else None)
 
@@ -92,6 +95,8 @@ class Model:
         self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
     ) -> Iterator[Block]:
         """The same images as `generate`, at most 64 at a time, with D's scores; memory does not grow with `count`."""
+        expect("n", count, (int, np.integer), "a whole number")
+        expect("seed", seed, (int, np.integer), "a whole number")
         if not 1 <= count <= MOST:
             raise DcganError(f"-n is {count}: must be from 1 to {MOST:,}")
         if not 0 <= seed < 2**63:
@@ -124,7 +129,7 @@ class Model:
         # D sees the picture that is kept, rounded to 8 bits, so that a score can be computed again from the file.
         pixels = to_uint8(images)
         seen = self.engine.scaled(self.engine.tensor(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
-        scores: NDArray[np.float32] = self.discriminator(seen, y).cpu().numpy()
+        scores: NDArray[np.float32] = self.objective.logits(self.discriminator(seen, y)).cpu().numpy()
         return pixels, scores
 
     def _wanted(self, label: str | Sequence[str] | None, balanced: bool) -> NDArray[np.int64] | None:
@@ -136,7 +141,10 @@ class Model:
             )
         if label is None:
             return np.arange(len(self.classes), dtype=np.int64)
+        expect("label", label, (str, Sequence), "the name of a class, or several")
         names = [label] if isinstance(label, str) else list(label)
+        for name in names:
+            expect("label", name, str, "the name of a class")
         return np.array([class_index(name, self.classes) for name in names], np.int64)
 
     def save(self, path: Path, facts: Mapping[str, Any] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Adversarial losses and penalties: pure functions of logits and gradients, all in float32.
 
-`real` and `fake` are the discriminator's logits, shape (N,). Every loss is a mean over the batch, a 0-d tensor.
+`real` and `fake` are what the discriminator gives for real and for fake images, shape (N,): logits, or probabilities
+for the losses that say so. Every loss is a mean over the batch, a 0-d tensor.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dcgan.errors import one_of
 
 
 class Loss(Protocol):
-    """A loss of two batches of logits, (N,) and (N,), to a 0-d tensor."""
+    """A loss of two batches of D's outputs, (N,) and (N,), to a 0-d tensor."""
 
     def __call__(self, real: Tensor, fake: Tensor) -> Tensor: ...
 
@@ -29,6 +30,21 @@ def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
     """BCE(D(G(z)), 1), the non-saturating loss (Goodfellow et al. 2014, section 3)."""
     return softplus(-fake).mean()
+
+
+def probability_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """−E log D(x) − E log(1 − D(G(z))) from probabilities (Goodfellow et al. 2014, eq. 1)."""
+    return -_log(real).mean() - _log(1 - fake).mean()
+
+
+def probability_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """−E log D(G(z)) from probabilities (Goodfellow et al. 2014, section 3)."""
+    return -_log(fake).mean()
+
+
+def _log(probability: Tensor) -> Tensor:
+    """Finite at 0. Cut off no higher than float32 makes it: a D that wins gives 1e-20, from which G must still learn."""
+    return probability.clamp(min=torch.finfo(torch.float32).tiny).log()
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -53,11 +69,16 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Objective:
-    """A pair of losses. `relative` ones judge a real image against a fake one, so one logit alone means nothing."""
+    """A pair of losses.
+
+    relative: it judges a real image against a fake one, so one logit alone means nothing.
+    probabilities: it takes D's probabilities, of a sigmoid head, not its logits.
+    """
 
     discriminator: Loss
     generator: Loss
     relative: bool = False
+    probabilities: bool = False
 
     def scores(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Mean probability of "real" that D gives to real and to fake images, 0-d each, from 0 to 1.
@@ -67,11 +88,18 @@ class Objective:
         if self.relative:
             ahead = torch.sigmoid(real - fake).mean()
             return ahead, 1 - ahead
+        if self.probabilities:
+            return real.mean(), fake.mean()
         return torch.sigmoid(real).mean(), torch.sigmoid(fake).mean()
+
+    def logits(self, output: Tensor) -> Tensor:
+        """D's output as finite logits, (N,): the higher, the more real."""
+        return torch.logit(output, 1e-7) if self.probabilities else output
 
 
 OBJECTIVES = {
     "bce": Objective(bce_discriminator, bce_generator),
+    "bce-probability": Objective(probability_discriminator, probability_generator, probabilities=True),
     "hinge": Objective(hinge_discriminator, hinge_generator),
     "relativistic": Objective(relativistic_discriminator, relativistic_generator, relative=True),
 }

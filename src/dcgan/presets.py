@@ -11,15 +11,32 @@ from dcgan.recipe import Recipe
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe with a name, and what it is for. `size` is the edge used when the pictures leave it open."""
+    """A recipe with a name, and what it is for.
+
+    size: the edge in pixels it is meant for, used when the pictures leave it open. channels: 1 or 3, of its paper.
+    labels: whether it can learn classes. paper: who published it.
+    counts_statistics: whether the paper counts batch norm's running mean and variance as parameters, as Keras does.
+    """
 
     recipe: Recipe
     size: int
     purpose: str
+    paper: str = ""
+    channels: int = 1
+    labels: bool = False
+    counts_statistics: bool = False
 
 
-def _row(name: str, size: int, purpose: str, **fields: Any) -> tuple[str, Preset]:
-    return name, Preset(Recipe(preset=name, **fields), size, purpose)
+def _fast(name: str, size: int, purpose: str, **fields: Any) -> tuple[str, Preset]:
+    return name, Preset(Recipe(preset=name, **fields), size, purpose, "this project", labels=True)
+
+
+def _published(
+    name: str, size: int, channels: int, paper: str, purpose: str, *, keras: bool = True, **fields: Any
+) -> tuple[str, Preset]:
+    """A published model: its network is called as the preset, there is no moving average, classes are not learned."""
+    recipe = Recipe(preset=name, network=name, ema=0.0, **fields)
+    return name, Preset(recipe, size, purpose, paper, channels, counts_statistics=keras)
 
 
 # The relativistic pairing loss with both penalties: on Fashion-MNIST with classes it kept twice the variety within a
@@ -33,11 +50,34 @@ _PAIRED: dict[str, Any] = {
     "d_lr": 5e-4,
 }
 
+
+def _adam(rate: float, beta1: float, beta2: float = 0.999, **fields: Any) -> dict[str, Any]:
+    return {"g_lr": rate, "d_lr": rate, "beta1": beta1, "beta2": beta2, **fields}
+
+
+_KERAS: dict[str, Any] = {"adam_eps": 1e-7, "adam_form": "keras"}
+_SIGMOID: dict[str, Any] = {"objective": "bce-probability", "head": "sigmoid"}
+
 # fmt: off
 PRESETS = dict([
-    _row("fast-28", 28, "small pictures, 8 to 31 px, soonest", **_PAIRED, images=200_000),
-    _row("fast-32", 32, "pictures of 32 to 47 px, soonest",    **_PAIRED, images=200_000),
-    _row("fast-64", 64, "pictures of 48 to 128 px, soonest",   **_PAIRED, images=100_000),
+    _fast("fast-28", 28, "small pictures, 8 to 31 px, soonest", **_PAIRED, images=200_000),
+    _fast("fast-32", 32, "pictures of 32 to 47 px, soonest",    **_PAIRED, images=200_000),
+    _fast("fast-64", 64, "pictures of 48 to 128 px, soonest",   **_PAIRED, images=100_000),
+
+    _published("fashion-2020", 28, 1, "TensorFlow's tutorial", "the DCGAN of most tutorials and studies on 28x28",
+        **_adam(1e-4, 0.9), **_KERAS, z_dim=100, slope=0.3, batch=256, epochs=50.0, updates="together"),
+    _published("mnist-2018", 28, 1, "Chakkarwar et al. 2018", "the DCGAN of DCGAN against GAN on digits",
+        **_adam(2e-4, 0.5), **_KERAS, **_SIGMOID, z_dim=100, batch=128, epochs=60.0, variant="table",
+        d_batches="joined"),
+    _published("mnist-gan-2018", 28, 1, "Chakkarwar et al. 2018", "the fully connected GAN beside it",
+        **_adam(2e-4, 0.5), **_KERAS, **_SIGMOID, z_dim=100, batch=32, images=32 * 30_000),
+    _published("fashion-maxpool", 28, 1, "Cuesta Córdova", "global max pooling in D, and its failures",
+        **_adam(3e-4, 0.9), **_KERAS, z_dim=128, batch=64, epochs=30.0),
+    _published("paper-64", 64, 3, "Radford et al. 2016", "the DCGAN paper's faces and bedrooms",
+        **_adam(2e-4, 0.5), **_SIGMOID, z_dim=100, batch=128, epochs=25.0, prior="uniform", updates="in-turn",
+        weight_decay=1e-5, keras=False),
+    _published("pytorch-64", 64, 3, "PyTorch's example", "what most people start from",
+        **_adam(2e-4, 0.5), **_SIGMOID, z_dim=100, batch=64, epochs=25.0, keras=False),
 ])
 # fmt: on
 

@@ -15,10 +15,20 @@ LARGEST_SEED = 2**63 - 1
 NO_BUDGET: dict[str, Any] = {"epochs": 0.0, "images": 0, "minutes": 0.0}
 
 
+PROBABILITY_OBJECTIVES = frozenset({"bce-probability"})
+"""Objectives that take a discriminator's probabilities; all others take its logits."""
+
+
 def _key(
-    default: Any, help: str, *, range: tuple[float, float] | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    range: tuple[float, float] | None = None,
+    choices: tuple[str, ...] = (),
+    architecture: bool = False,
 ) -> Any:
-    return field(default=default, metadata={"help": help, "range": range, "choices": choices})
+    metadata = {"help": help, "range": range, "choices": choices, "architecture": architecture}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -41,16 +51,48 @@ class Recipe:
 
     z_dim: int = _key(64, "length of the latent vector", range=(1, 4096))
     prior: str = _key("normal", "distribution of the latent vector", choices=("normal", "uniform"))
-    g_maps: int = _key(32, "generator feature maps at the finest level", range=(1, 1024))
-    d_maps: int = _key(32, "discriminator feature maps at the finest level", range=(1, 1024))
-    spectral_norm: bool = _key(False, "spectral normalisation of the discriminator's weights")
 
+    # The switches of the networks. Each family obeys some of them and refuses the others by name.
+    g_maps: int = _key(32, "G: feature maps at the finest level", range=(1, 1024), architecture=True)
+    d_maps: int = _key(32, "D: feature maps at the finest level", range=(1, 1024), architecture=True)
+    spectral_norm: bool = _key(False, "D: spectral normalisation of the weights", architecture=True)
+    variant: str = _key("", "which reading of the paper", choices=("", "table", "prose"), architecture=True)
+    slope: float = _key(0.2, "slope of the leaky ReLU below zero", range=(0.0, 1.0), architecture=True)
+    batch_norm: str = _key(
+        "published", "where batch norm stands", choices=("published", "none", "everywhere"), architecture=True
+    )
+    output: str = _key(
+        "tanh", "G: what its last layer ends in", choices=("tanh", "sigmoid"), architecture=True
+    )
+    head: str = _key(
+        "logits", "D: what its last layer gives", choices=("logits", "sigmoid"), architecture=True
+    )
+    pool: str = _key("max", "D: from maps to its last layer", choices=("max", "flatten"), architecture=True)
+    g_layers: int = _key(2, "G: transposed convolutions, 2 or 4", range=(2, 4), architecture=True)
+    d_layers: int = _key(2, "D: convolutions, 2 or 4", range=(2, 4), architecture=True)
+
+    updates: str = _key(
+        "d-then-g",
+        "order of the updates",
+        choices=("d-then-g", "together", "in-turn"),
+    )
+    d_batches: str = _key(
+        "separate",
+        "how D's batch norm sees real and fake images",
+        choices=("separate", "joined"),
+    )
     batch: int = _key(32, "images in a minibatch", range=(2, 65_536))
     g_lr: float = _key(4e-4, "generator's learning rate", range=(0.0, 1e3))
     d_lr: float = _key(4e-4, "discriminator's learning rate", range=(0.0, 1e3))
     beta1: float = _key(0.0, "Adam's beta1", range=(0.0, 0.999999))
     beta2: float = _key(0.99, "Adam's beta2", range=(0.0, 0.999999))
     adam_eps: float = _key(1e-8, "Adam's epsilon", range=(0.0, 1.0))
+    adam_form: str = _key(
+        "pytorch",
+        "whose Adam: where epsilon is added",
+        choices=("pytorch", "keras"),
+    )
+    weight_decay: float = _key(0.0, "L2 on every weight, added to its gradient", range=(0.0, 1.0))
     gamma: float = _key(0.0, "weight of the zero-centred gradient penalties R1 and R2", range=(0.0, 1e6))
     penalty_every: int = _key(
         4, "steps from one penalty to the next; its weight grows as much", range=(1, 1000)
@@ -71,6 +113,22 @@ class Recipe:
         if sum(bool(value) for value in (self.epochs, self.images, self.minutes)) > 1:
             raise DcganError(
                 "recipe: epochs, images and minutes are three ways to say one budget: give one of them"
+            )
+        self._match_head_and_loss()
+
+    def _match_head_and_loss(self) -> None:
+        """Refuse a sigmoid under a loss of logits (a floor at ln 2) and a linear head under one of probabilities
+        (which goes below 0): both train without complaint, and to nothing."""
+        takes_probabilities = self.objective in PROBABILITY_OBJECTIVES
+        if self.head == "sigmoid" and not takes_probabilities:
+            raise DcganError(
+                f"head=sigmoid gives probabilities, and objective={self.objective} takes logits: "
+                "add --set objective=bce-probability, or leave head=logits"
+            )
+        if self.head == "logits" and takes_probabilities:
+            raise DcganError(
+                f"objective={self.objective} takes probabilities, and head=logits gives logits: "
+                "add --set head=sigmoid, or use objective=bce"
             )
 
     @property
@@ -113,7 +171,9 @@ class Recipe:
         for name in changes:
             if name not in FIELDS:
                 raise one_of("recipe key", name, FIELDS)
-        return dataclasses.replace(self, **changes)
+        # A budget among the changes takes the place of the one there is, whichever way that is said.
+        cleared = NO_BUDGET if changes.keys() & NO_BUDGET.keys() else {}
+        return dataclasses.replace(self, **{**cleared, **changes})
 
     def same_model(self, other: Recipe) -> bool:
         """Whether both recipes compute the same steps; budget and keeping may differ."""

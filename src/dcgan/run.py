@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dcgan.errors import DcganError
+from dcgan.files import is_folder, open_file
 from dcgan.model import Block, Generated, Model
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
@@ -16,6 +18,9 @@ from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, 
 from dcgan.training.engine import Engine
 from dcgan.training.journal import read_journal
 from dcgan.training.state import expected_state
+
+DATA_WORDS = ("name", "path", "source", "split", "sha256")
+"""What in `data.json` is a word, where it is there at all."""
 
 
 class Run:
@@ -37,11 +42,15 @@ class Run:
         """What was read: name, sizes, classes and counts, hashes, source."""
         path = self.folder / layout.DATA
         try:
-            value = json.loads(path.read_bytes())
+            with open_file(path) as file:
+                value = json.loads(file.read())
         except (OSError, ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise DcganError(f"{path} is missing or damaged: the run's data cannot be told")
+        for key in DATA_WORDS:
+            if not isinstance(value.get(key, ""), str):
+                raise DcganError(f"{path} is damaged: {key} is {value[key]!r:.80}: expected a word")
         return value
 
     @property
@@ -75,7 +84,9 @@ class Run:
                 self.notes.append(f"{error}; using the one before")
         if self.notes:
             raise Damaged(f"{self.folder}: no checkpoint can be used. {self.notes[0].rpartition(';')[0]}")
-        raise DcganError(f"{self.folder} has no checkpoint yet: train it with `dcgan resume {self.name}`")
+        raise DcganError(
+            f"{self.folder} has no checkpoint yet: train it with `{layout.command('resume', self.folder)}`"
+        )
 
     @cached_property
     def _model(self) -> Model:
@@ -110,14 +121,16 @@ def checkpoint_model(path: Path, engine: Engine | None = None) -> Model:
 
 def list_runs(runs: Path) -> list[Run]:
     """The runs in a folder, by name. What is not a run is passed over."""
-    if not runs.is_dir():
+    if not is_folder(runs):
         return []
+    try:
+        folders = sorted(runs.iterdir())
+    except OSError as error:
+        raise DcganError(f"cannot read the folder {runs}: {error.strerror}") from None
     found = []
-    for folder in sorted(path.parent for path in runs.glob(f"*/{layout.RECIPE}")):
-        try:
+    for folder in folders:
+        with suppress(DcganError):
             found.append(Run(folder))
-        except DcganError:
-            continue
     return found
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from making import file_of, set_of, zipped
 
-from dcgan.data import catalog
 from dcgan.data import fetch as fetch_module
-from dcgan.data.catalog import SETS, File, Source, Web
+from dcgan.data.archives import UNPACKERS
+from dcgan.data.bounded import UnavailableError
+from dcgan.data.catalog import SETS
 from dcgan.data.fetch import describe_sets, fetch, present
-from dcgan.data.sources import UnavailableError
+from dcgan.data.rows import Archive, File, Npm, Source, Web
 from dcgan.errors import DcganError
 
 RIGHT, WRONG = b"the right content", b"the wrong content"
@@ -75,7 +76,7 @@ def test_order_of_places(cache: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(fetch_module, "_read_local", read_local)
     for path in files:
         assert present(named) and fetch(named, [FILE]).contents == {"a-file": RIGHT}
-        assert opened == [path, path]
+        assert opened == [path]
         opened.clear()
         path.unlink()
     assert not asked and not present(named)
@@ -93,7 +94,7 @@ def test_wrong_content_leaves_nothing_and_the_next_source_is_tried(cache: Path, 
     assert asked == ["https://one/", "https://two/"] and files_in(cache.parent) == []
     told = str(error.value)
     assert "\n" not in told and told.count("wrong sha256") == 2
-    assert f"put a-file (or each with .gz) into {cache / 'toy'}" in told
+    assert f"put a-file (or each with .gz), into {cache / 'toy'}" in told
     web({"https://one/": WRONG, "https://two/": RIGHT})
     assert fetch(TOY, [FILE]).contents == {"a-file": RIGHT}
 
@@ -110,7 +111,7 @@ def test_a_damaged_cache_is_told_and_fetched_again(cache: Path, web: Install, da
     asked = web({"https://one/": RIGHT})
     (cache / "toy").mkdir(parents=True)
     (cache / "toy/a-file").write_bytes(damaged)
-    assert not present(TOY)
+    assert present(TOY) == (len(damaged) == len(RIGHT)), "a list looks at sizes only"
     fetched = fetch(TOY, [FILE])
     assert fetched.contents == {"a-file": RIGHT} and asked == ["https://one/"]
     assert len(fetched.notes) == 1 and str(cache / "toy/a-file") in fetched.notes[0]
@@ -123,7 +124,10 @@ def test_another_set_of_the_same_file_names_is_not_called_damaged(
     web({"https://one/": RIGHT})
     monkeypatch.setenv("DCGAN_DATA", str(tmp_path))
     (tmp_path / "a-file").write_bytes(WRONG)
-    assert not present(TOY) and fetch(TOY, [FILE]).notes == []
+    assert len(WRONG) == len(RIGHT)
+    for name, content in (("toy", RIGHT), ("twin", WRONG)):
+        monkeypatch.setitem(SETS, name, set_of(file_of(content), name=name))  # type: ignore[arg-type]
+    assert not present(TOY) and present(SETS["twin"]) and fetch(TOY, [FILE]).notes == []
 
 
 def test_only_what_is_missing_is_asked_for(cache: Path, web: Install) -> None:
@@ -134,7 +138,7 @@ def test_only_what_is_missing_is_asked_for(cache: Path, web: Install) -> None:
     lines: list[str] = []
     fetched = fetch(set_of(FILE, other), [FILE, other], lines.append)
     assert fetched.contents == {"a-file": RIGHT, "other": WRONG}
-    assert asked == ["https://one/"] and lines == ["toy: fetching 1 files from https://one/"]
+    assert asked == ["https://one/"] and lines == ["toy: fetching 1 file from https://one/"]
 
 
 def test_a_pipe_or_a_folder_in_the_cache_does_not_hang(cache: Path, web: Install) -> None:
@@ -202,16 +206,25 @@ def test_without_a_home_the_error_names_the_variable(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", SETS)
 def test_rows_of_the_catalog(name: str) -> None:
     row = SETS[name]
-    assert row.name == name and row.title and row.licence and set(row.images) <= set(catalog.SPLITS)
+    assert row.name == name and row.title and row.licence and set(row.images) <= {"train", "val", "test"}
     assert len(set(row.classes)) == len(row.classes) and row.channels in (1, 3)
-    assert bool(row.files) == bool(row.sources)
+    assert bool(row.files) == bool(row.sources or row.home)
     for file in row.files:
-        assert file.split in row.images and len(bytes.fromhex(file.sha256)) == hashlib.sha256().digest_size
+        assert (
+            file.split in ("", *row.images)
+            and len(bytes.fromhex(file.sha256)) == hashlib.sha256().digest_size
+        )
     for source in row.sources:
         if isinstance(source, Web):
             assert source.base.startswith("https://") and source.base.endswith("/")
-    with pytest.raises(DcganError, match="has no split 'val'"):
-        row.splits("val")
+        if isinstance(source, Npm | Archive):
+            assert source.unpack in UNPACKERS and len(bytes.fromhex(source.file.sha256)) == 32
+            assert source.file.size > 0 and not source.file.split
+        if isinstance(source, Archive):
+            assert source.url == "" or source.url.startswith("https://")
+    assert row.splits("all") == tuple(row.images) and row.splits("train") == ("train",)
+    with pytest.raises(DcganError, match="has no split 'valid'"):
+        row.splits("valid")
 
 
 def test_the_list_of_sets_is_json_and_says_what_is_present() -> None:

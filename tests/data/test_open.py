@@ -100,7 +100,7 @@ def test_a_path_and_a_name(folder: Make, monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ("mnits", {}, "did you mean mnist"),
         ("mnits", {}, "A path to a folder of images works too"),
-        ("", {}, "known: digits"),
+        ("", {}, "known: celeba, "),
         ("a\0b", {}, "unknown data"),
         ("x" * 5000, {}, "unknown data"),
         ("nowhere/at/all", {}, "cannot open nowhere/at/all: No such file"),

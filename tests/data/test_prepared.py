@@ -60,6 +60,7 @@ def same(one: Dataset, other: Dataset) -> bool:
         and labels
         and one.classes == other.classes
         and one.captions == other.captions
+        and one.names == other.names is not None
         and one.sha256 == other.sha256
         and one.origin == other.origin
     )

@@ -17,8 +17,9 @@ import pytest
 from making import file_of, zipped
 
 from dcgan.data import sources
-from dcgan.data.catalog import Debian, File, Web, Wheel
-from dcgan.data.sources import UnavailableError, fetch_from, read_bounded, read_deb, read_wheel, web_opener
+from dcgan.data.bounded import UnavailableError, read_bounded
+from dcgan.data.rows import Debian, File, Web, Wheel
+from dcgan.data.sources import fetch_from, read_deb, read_wheel, web_opener
 
 CONTENT = bytes(range(256)) * 40
 FILE = file_of(CONTENT)

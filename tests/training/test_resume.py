@@ -41,6 +41,19 @@ from .tiny import (
     trained,
 )
 
+PLAIN: dict[str, Any] = {
+    "classes": 0,
+    "g_maps": 32,
+    "d_maps": 32,
+    "spectral_norm": False,
+    "objective": "bce",
+    "gamma": 0.0,
+    "updates": "together",
+    "adam_form": "keras",
+    "ema": 0.0,
+}
+"""Of a published model: none of the fast family's switches."""
+
 CASES = {
     "mid-epoch, several times": (1797, (1, 2, 5, 9), {}),
     "across an epoch's end": (100, (5, 9), {}),
@@ -54,6 +67,12 @@ CASES = {
     ),
     "mirrored, uniform z, momentum": (100, (5, 9), {"flip": True, "prior": "uniform", "beta1": 0.5}),
     "no spectral norm, bce": (100, (5, 9), {"spectral_norm": False, "objective": "bce"}),
+    "both from the old weights, dropout, Keras' Adam": (100, (2, 5), {**PLAIN, "network": "fashion-2020"}),
+    "in turn, batch norm in D, weight decay": (
+        100,
+        (1, 2, 5),
+        {**PLAIN, "network": "fashion-maxpool", "updates": "in-turn", "weight_decay": 1e-3},
+    ),
 }
 
 
@@ -304,7 +323,7 @@ def train_slowly(folder: Path, ready: Any) -> None:
         return real(trainer)
 
     real, loop.Trainer.advance = loop.Trainer.advance, advance
-    train(folder, digits(100))
+    train(folder, digits(100), 10**6)
     sys.exit("the run came to its end")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import demo, generate, lists, train
+from dcgan.cli import demo, generate, lists, presets, train
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -44,5 +44,5 @@ app.command("export")(generate.export)
 app.command("report")(train.report)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
-app.add_typer(lists.presets_app, name="presets")
+app.add_typer(presets.app, name="presets")
 app.add_typer(lists.datasets_app, name="datasets")

@@ -31,14 +31,15 @@ def demo(
       dcgan demo --minutes 1
     """
     from dcgan import designs
+    from dcgan.files import is_file
     from dcgan.report import write_report
 
     folder = runs_dir / NAME
     target = folder / "designs"
     run = _run(folder, minutes, runs_dir)
-    if not (target / designs.MANIFEST).is_file():
+    if not is_file(target / designs.MANIFEST):
         designs.write_designs(run.model(), target, DESIGNS, balanced=True)
-    if not run.report.is_file():
+    if not is_file(run.report):
         write_report(run.folder)
     say("")
     say(f"{DESIGNS} new designs  {target}")
@@ -50,9 +51,10 @@ def demo(
 def _run(folder: Path, minutes: float, runs_dir: Path) -> Run:
     from dcgan import api
     from dcgan.data import open_dataset
+    from dcgan.files import is_file
     from dcgan.run import Run
 
-    if (folder / "recipe.json").is_file():
+    if is_file(folder / "recipe.json"):
         run = Run(folder)
         if run.state == "finished":
             tell(f"the demo has run already: remove {folder} to see it again")

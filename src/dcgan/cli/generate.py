@@ -71,11 +71,12 @@ def export(
       dcgan export shoes shoes.safetensors
     """
     from dcgan import api
+    from dcgan.files import exists
     from dcgan.model import Model
 
     if file.suffix != ".safetensors":
         raise DcganError(f"{file}: a model file ends in .safetensors")
-    if file.exists():
+    if exists(file):
         raise DcganError(f"{file} exists: choose another name")
     found = api.load(run, runs_dir=runs_dir)
     facts = {} if isinstance(found, Model) else {"run": found.name, "data": found.data.get("name", "")}

@@ -1,4 +1,4 @@
-"""`dcgan runs`, `dcgan presets`, `dcgan datasets`: what there is, as a table or as JSON."""
+"""`dcgan runs` and `dcgan datasets`: what there is, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from rich.table import Table
 
 from dcgan.cli.screen import clock, out, say
 from dcgan.cli.train import RunsDir
-from dcgan.errors import DcganError
+from dcgan.errors import DcganError, printable
 
 if TYPE_CHECKING:
     from dcgan.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-presets_app = typer.Typer(rich_markup_mode=None)
 datasets_app = typer.Typer(rich_markup_mode=None)
 
 
@@ -33,54 +32,25 @@ def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
 
     rows = []
     for run in list_runs(runs_dir):
-        entries = run.journal()
-        last = entries[-1] if entries else {}
+        try:
+            entries, state = run.journal(), run.state
+        except DcganError:
+            entries, state = [], "unreadable"
         rows.append(
             {
                 "name": run.name,
                 "preset": run.recipe.preset,
                 "data": _data_name(run),
-                "state": run.state,
-                "images": last.get("images", 0),
-                "seconds": last.get("seconds", 0.0),
+                "state": state,
+                "images": int(_last(entries, "images")),
+                "seconds": _last(entries, "seconds"),
                 "folder": str(run.folder),
             }
         )
     if not rows and not as_json:
         say(f"no runs in {runs_dir} yet: `dcgan train fashion-mnist --minutes 3` makes one")
     else:
-        _show(rows, as_json, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
-
-
-@presets_app.callback(invoke_without_command=True)
-def presets(context: typer.Context, as_json: Json = False) -> None:
-    """List the presets: what each makes, its parameters, and what it is for.
-
-    \b
-    Example:
-      dcgan presets --json
-    """
-    if context.invoked_subcommand:
-        return
-    from dcgan.networks import build_networks
-    from dcgan.presets import PRESETS
-
-    rows = []
-    for name, row in PRESETS.items():
-        networks = build_networks(row.recipe.for_data((row.size, row.size), 1, 0))
-        sizes = {role: sum(p.numel() for p in module.parameters()) for role, module in networks.items()}
-        rows.append(
-            {
-                "name": name,
-                "makes": f"{row.size}x{row.size}",
-                "objective": row.recipe.objective,
-                "batch": row.recipe.batch,
-                "generator_parameters": sizes["generator"],
-                "discriminator_parameters": sizes["discriminator"],
-                "for": row.purpose,
-            }
-        )
-    _show(rows, as_json, {"generator_parameters": "{:,}".format, "discriminator_parameters": "{:,}".format})
+        show_rows(rows, as_json, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
 
 
 @datasets_app.callback(invoke_without_command=True)
@@ -97,7 +67,14 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
 
     counts = {"images": "{:,}".format, "test_images": "{:,}".format}
     words = {"present": lambda value: "yes" if value else "no"}
-    _show(describe_sets(), as_json, {**words, **counts}, hide=("title", "channels"))
+    show_rows(describe_sets(), as_json, {**words, **counts}, hide=("title", "channels"))
+
+
+def _last(entries: list[dict[str, Any]], key: str) -> float:
+    """The newest number called `key`, 0 without any: a journal may say anything."""
+    from dcgan.report.journal import latest
+
+    return max(0.0, latest(entries, key) or 0.0)
 
 
 def _data_name(run: Run) -> str:
@@ -107,9 +84,10 @@ def _data_name(run: Run) -> str:
         return "?"
 
 
-def _show(
+def show_rows(
     rows: list[dict[str, Any]], as_json: bool, formats: dict[str, Any], hide: tuple[str, ...] = ()
 ) -> None:
+    """Rows as JSON, all of them, or as a table without the columns in `hide`."""
     if as_json:
         say(json.dumps(rows, indent=2))
     else:
@@ -122,8 +100,11 @@ def _print(rows: list[dict[str, Any]], formats: dict[str, Any], hide: tuple[str,
         numeric = isinstance(rows[0][key], int | float) and not isinstance(rows[0][key], bool)
         heading = key.removesuffix("_parameters").replace("_", " ")
         table.add_column(
-            heading, justify="right" if numeric else "left", no_wrap=key in ("name", "size", "state")
+            heading,
+            justify="right" if numeric else "left",
+            no_wrap=numeric or key in ("name", "size", "state", "makes"),
         )
     for row in rows:
-        table.add_row(*(formats.get(key, str)(value) for key, value in row.items() if key not in hide))
+        words = (formats.get(key, str)(value) for key, value in row.items() if key not in hide)
+        table.add_row(*map(printable, words))
     out.print(table)

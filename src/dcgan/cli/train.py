@@ -85,7 +85,7 @@ def train(
             minutes=minutes,
             batch=batch,
             seed=seed,
-            size=_size(size),
+            size=read_size(size),
             fit=fit,
             channels=channels,
             split=split,
@@ -95,7 +95,7 @@ def train(
             tell=tell,
             progress=display.reading,
         )
-    _done(run, runs_dir)
+    _done(run)
 
 
 def resume(
@@ -128,7 +128,7 @@ def resume(
             watch=display,
             tell=tell,
         )
-    _done(found, runs_dir)
+    _done(found)
 
 
 def report(
@@ -147,7 +147,8 @@ def report(
     say(str(write_report(open_run(run, runs_dir).folder)))
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def read_size(text: str | None) -> tuple[int, int] | None:
+    """(height, width) of an option's text."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", text.strip().lower())
@@ -157,8 +158,9 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return height, int(match[2]) if match[2] else height
 
 
-def _done(run: Run, runs_dir: Path) -> None:
-    where = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
+def _done(run: Run) -> None:
+    from dcgan.training.folder import command
+
     say(f"run     {run.folder}")
     say(f"report  {run.report}")
-    say(f"next    dcgan generate {run.name} -n 100{where}")
+    say(f"next    {command('generate', run.folder)} -n 100")

@@ -194,7 +194,7 @@ class Source:
             classes=classes,
             origin={
                 "source": printable(str(self.path)),
-                "path": printable(str(self.path.absolute())),
+                "path": str(self.path.absolute()),  # as it is: resume opens it
                 "licence": "unknown: your own file",
                 "files": self.files,
                 **self.found.facts(),

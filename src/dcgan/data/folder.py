@@ -65,9 +65,7 @@ def _read(tree: Tree, options: Options, what: str) -> Dataset:
     listing = _listing(tree, options)
     parts = _recalled(cache, listing) if cache else None
     if parts is None:
-        with (
-            warnings.catch_warnings()
-        ):  # around all threads: the filters are the process's own, not a thread's
+        with warnings.catch_warnings():  # around all threads: the filters are the process's, not a thread's
             warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
             parts = _made(tree, options, cache)
         if cache and parts.key:
@@ -80,9 +78,10 @@ def _read(tree: Tree, options: Options, what: str) -> Dataset:
         labels=parts.labels,
         classes=parts.classes,
         captions=parts.captions,
+        names=parts.names,
         origin={
             "source": printable(str(tree.path)),
-            "path": printable(str(tree.path.absolute())),
+            "path": str(tree.path.absolute()),  # as it is: resume opens it
             "split": options.split,
             "licence": f"unknown: your own {what}",
             **facts,
@@ -101,6 +100,7 @@ class _Parts:
     labels: NDArray[np.int64] | None
     classes: tuple[str, ...]
     captions: tuple[str, ...] | None
+    names: tuple[str, ...]
     facts: dict[str, Any]
     key: str | None
     sha256: str = ""
@@ -112,6 +112,7 @@ class _Parts:
             "labels": None if self.labels is None else self.labels.tolist(),
             "classes": self.classes,
             "captions": self.captions,
+            "names": self.names,
             "facts": self.facts,
             "sha256": self.sha256,
         }
@@ -127,6 +128,7 @@ def _recalled(cache: Cache, listing: str) -> _Parts | None:
         None if record["labels"] is None else np.array(record["labels"], np.int64),
         tuple(record["classes"]),
         None if record["captions"] is None else tuple(record["captions"]),
+        tuple(record["names"]),
         record["facts"],
         record["key"],
         record["sha256"],
@@ -150,7 +152,8 @@ def _made(tree: Tree, options: Options, cache: Cache | None) -> _Parts:
     captions = [picture.file.caption for picture in kept]
     texts = tuple(text or "" for text in captions) if any(text is not None for text in captions) else None
     facts = {"files": {"combined": _combined(kept)}, **found.facts()}
-    return _Parts(pixels.images, labels, classes, texts, facts, key)
+    names = tuple(printable(picture.file.entry.name) for picture in kept)
+    return _Parts(pixels.images, labels, classes, texts, names, facts, key)
 
 
 def _listing(tree: Tree, options: Options) -> str:

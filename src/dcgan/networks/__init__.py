@@ -3,25 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import nn
 
-from dcgan.errors import one_of
-from dcgan.networks import fast
-from dcgan.recipe import Recipe
+from dcgan.errors import DcganError, one_of
+from dcgan.networks import (
+    fashion_2020,
+    fashion_maxpool,
+    fast,
+    mnist_2018,
+    mnist_gan_2018,
+    paper_64,
+    pytorch_64,
+)
+from dcgan.recipe import FIELDS, Recipe
 
-Family = Callable[[Recipe], dict[str, nn.Module]]
-"""Builds a recipe's networks by role: at least "generator" and "discriminator".
 
-A generator maps z, float (N, z_dim), and labels, int64 (N,) or None, to images (N, C, H, W) in [-1, 1].
-A discriminator maps images and labels to logits (N,).
-"""
+@dataclass(frozen=True)
+class Family:
+    """One pair of networks and what a recipe can change about them.
 
-FAMILIES: dict[str, Family] = {"fast": fast.build}
+    build: a recipe's networks by role, at least "generator" and "discriminator". A generator maps z, float
+        (N, z_dim), and labels, int64 (N,) or None, to images (N, C, H, W) in [-1, 1]; a discriminator maps images and
+        labels to logits, or to probabilities where the recipe's head is a sigmoid, float32 (N,).
+    switches: the recipe's architecture fields that it obeys, by name, each with the values it can have (none
+        listed: any that the recipe allows).
+    conditional: whether it can be asked for a class.
+    """
+
+    build: Callable[[Recipe], dict[str, nn.Module]]
+    switches: dict[str, tuple[object, ...]]
+    conditional: bool = False
+
+
+_MAXPOOL = ("slope", "batch_norm", "output", "head", "pool", "g_layers", "d_layers")
+_SIGMOID: dict[str, tuple[object, ...]] = {"slope": (), "head": ("sigmoid",)}
+
+FAMILIES: dict[str, Family] = {
+    "fast": Family(fast.build, {"g_maps": (), "d_maps": (), "spectral_norm": (), "slope": ()}, True),
+    "fashion-2020": Family(fashion_2020.build, {"slope": ()}),
+    "mnist-2018": Family(mnist_2018.build, {**_SIGMOID, "variant": ("table", "prose")}),
+    "mnist-gan-2018": Family(mnist_gan_2018.build, _SIGMOID),
+    "fashion-maxpool": Family(fashion_maxpool.build, dict.fromkeys(_MAXPOOL, ())),
+    "paper-64": Family(paper_64.build, _SIGMOID),
+    "pytorch-64": Family(pytorch_64.build, _SIGMOID),
+}
 
 
 def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
-    """The networks of a recipe whose image size is known, freshly initialised from torch's global generator."""
+    """The networks of a recipe whose image size is known, freshly initialised from torch's global generator.
+
+    Raises `DcganError` for an unknown family, a size it cannot make, classes it cannot learn, or a switch it has not.
+    """
     if recipe.network not in FAMILIES:
         raise one_of("network", recipe.network, FAMILIES)
-    return FAMILIES[recipe.network](recipe)
+    family = FAMILIES[recipe.network]
+    if recipe.classes and not family.conditional:
+        raise DcganError(
+            f"{recipe.preset} learns no classes: leave --labels out, or choose --preset fast-28, fast-32 or fast-64"
+        )
+    for name, spec in FIELDS.items():
+        if spec.metadata["architecture"]:
+            _check_switch(recipe, family, name, spec.default)
+    return family.build(recipe)
+
+
+def _check_switch(recipe: Recipe, family: Family, name: str, default: object) -> None:
+    value = getattr(recipe, name)
+    if name in family.switches:
+        allowed = family.switches[name]
+        if allowed and value not in allowed:
+            words = " or ".join(map(str, allowed))
+            raise DcganError(f"{name} is '{value}': the network {recipe.network} takes {words}")
+    elif value != default:
+        raise DcganError(
+            f"{name}={value} means nothing to the network {recipe.network}, whose switches are "
+            f"{', '.join(sorted(family.switches))}: leave it out"
+        )

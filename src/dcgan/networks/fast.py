@@ -114,6 +114,7 @@ class Discriminator(nn.Module):
         shapes = [(recipe.channels, widths[0]), *pairwise(widths)]
         plan = [*strides, (2, 2)]
         normed = spectral_norm if recipe.spectral_norm else nn.Identity()
+        self.slope = recipe.slope
         self.convs = nn.ModuleList(
             normed(nn.Conv2d(a, b, **geometry(stride))) for (a, b), stride in zip(shapes, plan, strict=True)
         )
@@ -126,7 +127,7 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         for conv in self.convs:
-            x = nn.functional.leaky_relu_(conv(x), 0.2)
+            x = nn.functional.leaky_relu_(conv(x), self.slope)
         x = x.flatten(1)
         logits: Tensor = self.judge(x).squeeze(1)
         if self.classes is not None:

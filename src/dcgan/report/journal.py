@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan.files import open_file
 from dcgan.report.words import duration, instant, moment
 
 SILENCE = 900.0
@@ -140,7 +141,8 @@ def state(record: Record, now: datetime) -> State:
 
 def _text(path: Path, notes: list[str]) -> str:
     try:
-        return path.read_text("utf-8", errors="replace")
+        with open_file(path) as file:
+            return file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
     except OSError as error:

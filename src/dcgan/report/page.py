@@ -110,8 +110,8 @@ def _samples(film: Film) -> str:
 
 
 def _image(snapshot: Snapshot, name: str) -> str:
-    """The `<img>`, a whole multiple of the grid's pixels wide where the page has the room."""
-    scale = max(1, 560 // snapshot.width)
+    """The `<img>`, a whole multiple of the grid's pixels wide where the page has the room, and no tower."""
+    scale = max(1, min(560 // snapshot.width, 1000 // snapshot.height))
     fine = "fine" if snapshot.width > 320 else ""
     return (
         f'<img id="{name}" class="{fine}" src="{snapshot.source}" width="{snapshot.width}" '

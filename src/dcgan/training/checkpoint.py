@@ -49,6 +49,7 @@ class Manifest:
     weights_bytes: int
     made_with: Mapping[str, Any]
     score: float | None = None
+    data_sha256: str | None = None  # of the pictures; the first version of the format did not say
     format: int = FORMAT
 
 
@@ -64,6 +65,7 @@ def save_checkpoint(
     counts: tuple[int, ...],
     made_with: Mapping[str, Any],
     score: float | None = None,
+    data_sha256: str | None = None,
 ) -> Path:
     """Write a checkpoint of `tensors` and remove those no longer kept. Returns the manifest's path.
 
@@ -87,6 +89,7 @@ def save_checkpoint(
         weights_bytes=len(content),
         made_with=made_with,
         score=score,
+        data_sha256=data_sha256,
     )
     path = folder / f"{step:010d}.json"
     write_atomic(path.with_suffix(".safetensors"), content)
@@ -251,6 +254,7 @@ def _sound(value: Mapping[str, Any]) -> bool:
         all(type(whole) is int and 0 <= whole < 2**63 for whole in wholes)
         and all(type(number) in (int, float) and abs(number) < 1e300 for number in numbers)
         and isinstance(value["weights_sha256"], str)
+        and isinstance(value.get("data_sha256"), str | None)
         and isinstance(value["made_with"], dict)
         and sound_classes(value["classes"], value["counts"])
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import re
+import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dcgan.errors import DcganError
-from dcgan.files import clean_temporaries, make_folder, refused, write_json
+from dcgan.files import clean_temporaries, exists, make_folder, open_file, refused, write_json
 from dcgan.recipe import Recipe
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
@@ -22,6 +26,8 @@ RECIPE, DATA, JOURNAL, SAMPLES, CHECKPOINTS, REPORT = (
     "checkpoints",
     "report.html",
 )
+RECIPE_LIMIT = 1 << 20
+"""Bytes; a recipe takes one or two thousand."""
 
 
 def slug(text: str) -> str:
@@ -32,9 +38,16 @@ def slug(text: str) -> str:
 def new_name(runs: Path, stem: str) -> str:
     """The first of stem-1, stem-2, … that no run has."""
     number = 1
-    while (runs / f"{stem[:56]}-{number}").exists():
+    while exists(runs / f"{stem[:56]}-{number}"):
         number += 1
     return f"{stem[:56]}-{number}"
+
+
+def command(verb: str, folder: Path) -> str:
+    """The command line that does `verb` to the run in `folder`, wherever its runs are kept."""
+    place = folder if folder.name not in ("", "..") else folder.resolve()
+    where = "" if place.parent == Path("runs") else f" --runs-dir {shlex.quote(str(place.parent))}"
+    return f"dcgan {verb} {shlex.quote(place.name)}{where}"
 
 
 def begin(runs: Path, name: str, recipe: Recipe, data: dict[str, Any]) -> Path:
@@ -45,9 +58,10 @@ def begin(runs: Path, name: str, recipe: Recipe, data: dict[str, Any]) -> Path:
         )
     folder = runs / name
     make_folder(runs)
-    if folder.exists():
+    if exists(folder):
         raise DcganError(
-            f"a run named {name} exists in {runs}: continue it with `dcgan resume {name}`, or choose another --name"
+            f"a run named {name} exists in {runs}: continue it with `{command('resume', folder)}`, or choose another "
+            "--name"
         )
     try:
         folder.mkdir()
@@ -64,7 +78,8 @@ def begin(runs: Path, name: str, recipe: Recipe, data: dict[str, Any]) -> Path:
 def read_recipe(folder: Path) -> Recipe:
     """The recipe of a run folder."""
     try:
-        return Recipe.from_json((folder / RECIPE).read_bytes(), str(folder / RECIPE))
+        with open_file(folder / RECIPE) as file:
+            return Recipe.from_json(file.read(RECIPE_LIMIT), str(folder / RECIPE))
     except OSError as error:
         raise DcganError(f"{folder} is not a run: {RECIPE} cannot be read: {error.strerror}") from None
 
@@ -76,7 +91,12 @@ def sole_writer(folder: Path) -> Iterator[None]:
     Another process that trains it is named as the reason of the refusal.
     """
     try:
-        file = (folder / ".lock").open("w")
+        # Opened so that a pipe is not waited for, and not truncated: it may be a link to somebody's file.
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644)
+        file = os.fdopen(descriptor, "w")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            file.close()
+            raise OSError(errno.EINVAL, "it is not a file")
     except OSError as error:
         raise refused(folder / ".lock", error) from error
     with file:

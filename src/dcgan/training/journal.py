@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dcgan.errors import DcganError
-from dcgan.files import refused, write_atomic
+from dcgan.files import encoded, exists, open_file, refused, write_atomic
 
 
 class Journal:
@@ -27,9 +28,11 @@ class Journal:
         line = json.dumps(
             {key: _plain(value) for key, value in entry.items()}, ensure_ascii=False, allow_nan=False
         )
-        data = line.encode() + b"\n"
+        data = encoded(line) + b"\n"
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            # Without waiting: a pipe in the journal's place would wait for its reader for ever.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+            descriptor = os.open(self.path, flags, 0o644)
             try:
                 if os.write(descriptor, data) < len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -41,7 +44,7 @@ class Journal:
 
     def rewind(self, step: int) -> None:
         """Forget what came after `step`: a run that resumes from there writes it again."""
-        if self.path.exists():
+        if exists(self.path):
             kept = [entry for entry in read_journal(self.path) if _step(entry) <= step]
             write_atomic(self.path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
 
@@ -49,7 +52,7 @@ class Journal:
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """The events of a journal, oldest first. A line torn by a crash is passed over."""
     try:
-        file = path.open(encoding="utf-8", errors="replace")
+        file = io.TextIOWrapper(open_file(path), encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return
     except OSError as error:
@@ -60,7 +63,7 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
                 entry = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(entry, dict) and "event" in entry:
+            if isinstance(entry, dict) and isinstance(entry.get("event"), str):
                 yield entry
 
 

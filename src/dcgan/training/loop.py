@@ -14,14 +14,14 @@ from typing import Any
 from torch import Tensor
 
 from dcgan.data.dataset import Dataset
-from dcgan.errors import DcganError, Diverged, Interrupted
-from dcgan.files import write_atomic
+from dcgan.errors import DcganError, Diverged, Interrupted, enough_memory
+from dcgan.files import exists, write_atomic, write_json
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
 from dcgan.training.budget import Budget
 from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, save_checkpoint
 from dcgan.training.engine import Engine
-from dcgan.training.journal import Journal
+from dcgan.training.journal import Journal, read_journal
 from dcgan.training.signals import StopRequest
 from dcgan.training.state import expected_state, load_state, state_tensors
 from dcgan.training.trainer import Trainer
@@ -31,6 +31,8 @@ Watcher = Callable[[dict[str, Any]], None]
 """Is told every journal entry as it is written, with `left`, the seconds to go, and `done`, 0 to 1, added."""
 
 JOURNAL_SECONDS, EPOCH_SECONDS, SAMPLE_SECONDS, CHECKPOINT_SECONDS = 1.0, 0.5, 5.0, 30.0
+SAVE_COST = 20
+"""Checkpoints of a large model take seconds: the next comes after at least this many times the last one's, 5 %."""
 
 
 def check(recipe: Recipe, data: Dataset) -> None:
@@ -47,9 +49,10 @@ def check(recipe: Recipe, data: Dataset) -> None:
 def fit(folder: Path, recipe: Recipe, data: Dataset, engine: Engine, watch: Watcher | None = None) -> None:
     """Train the run in `folder` until its budget is spent, from its newest good checkpoint where it has one.
 
-    Raises `Diverged`, `Interrupted` (after saving) or `DcganError` (a write refused); what was saved before stays.
+    Raises `Diverged`, `Interrupted` (after saving) or `DcganError` (a write refused, no memory); what was saved before
+    stays. A `watch` that raises ends the run, after saving. A refused run leaves the folder as it was.
     """
-    with layout.sole_writer(folder), StopRequest() as stop:
+    with layout.sole_writer(folder), StopRequest() as stop, enough_memory():
         _Session(folder, recipe, data, engine, watch or (lambda entry: None)).run(stop)
 
 
@@ -63,10 +66,11 @@ class _Session:
         self.trainer = Trainer(recipe, data, engine)
         self.before = 0.0
         self.saved_step = 0
-        self._resume()
-        self.started = time.monotonic()
+        self.save_seconds = 0.0
         self.sums: dict[str, Tensor] = {}
         self.marks: dict[str, tuple[float, int]] = {}
+        self._resume()
+        self.started = time.monotonic()
         for what in ("journal", "sample", "checkpoint", "epoch"):
             self._mark(what)
 
@@ -106,11 +110,15 @@ class _Session:
         name = signal.Signals(signum).name
         self._log("stop", reason=name)
         raise Interrupted(
-            f"{name}: saved at step {self.trainer.step}; go on with `dcgan resume {self.folder.name}`", signum
+            f"{name}: saved at step {self.trainer.step}; go on with `{layout.command('resume', self.folder)}`",
+            signum,
         )
 
     def _resume(self) -> None:
-        """Load the newest good checkpoint; damaged ones are named in the journal."""
+        """Load the newest good checkpoint; damaged and missing ones are named in the journal.
+
+        Nothing is written before every check is passed.
+        """
         self.started = time.monotonic()
         damaged: list[str] = []
         saved_with: Mapping[str, Any] = {}
@@ -125,6 +133,11 @@ class _Session:
                 raise DcganError(
                     f"{path} was made with another recipe than {self.folder / layout.RECIPE}: restore that file"
                 )
+            if manifest.data_sha256 not in (None, self.data.sha256):
+                raise DcganError(
+                    f"{path} was trained on other pictures than {self.folder / layout.DATA} tells of: it belongs to "
+                    "another run; put this run's own checkpoints back"
+                )
             load_state(self.trainer.method, self.trainer.average, tensors)
             self.trainer.step = self.saved_step = manifest.step
             self.before = manifest.seconds
@@ -132,7 +145,10 @@ class _Session:
             break
         if checkpoints and not self.saved_step:
             raise DcganError(f"{self.folder}: no checkpoint can be used. {damaged[0]}")
-        again = self.journal.path.exists()
+        damaged += self._missing(checkpoints)
+        if not exists(self.folder / layout.RECIPE) or layout.read_recipe(self.folder) != self.recipe:
+            write_json(self.folder / layout.RECIPE, self.recipe.to_dict())
+        again = self.saved_step > 0 or exists(self.journal.path)
         self.journal.rewind(self.trainer.step)
         facts = self.engine.describe()
         self._log("resume" if again else "start", version=__version__, **facts)
@@ -142,6 +158,20 @@ class _Session:
         if changed:
             told = "; ".join(f"{key} was {saved_with[key]} and is {facts[key]}" for key in changed)
             self._log("warning", message=f"not bit-identical to an uninterrupted run: {told}")
+
+    def _missing(self, checkpoints: list[Path]) -> list[str]:
+        """The newest checkpoint that the journal tells of, if no file is there; refused when it is the only one."""
+        told = [entry for entry in read_journal(self.journal.path) if entry["event"] == "checkpoint"]
+        step = max((step for entry in told if type(step := entry.get("step")) is int), default=0)
+        if step <= max((int(path.stem) for path in checkpoints if path.stem.isdecimal()), default=0):
+            return []
+        lost = self.folder / layout.CHECKPOINTS / f"{step:010d}.json"
+        if not checkpoints:
+            raise DcganError(
+                f"{lost} is missing, and so is every other checkpoint that {self.journal.path.name} tells of: put them "
+                "back, or train a new run under another --name"
+            )
+        return [f"{lost} is missing"]
 
     def _note(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
@@ -160,7 +190,7 @@ class _Session:
             ended_epoch and self._due("sample", max(1.0, 0.003 * self.seconds))
         ):
             self._sample()
-        if self._due("checkpoint", CHECKPOINT_SECONDS):
+        if self._due("checkpoint", max(CHECKPOINT_SECONDS, SAVE_COST * self.save_seconds)):
             self._save()
 
     def _due(self, what: str, every: float) -> bool:
@@ -173,14 +203,12 @@ class _Session:
         """Write the means of all quantities since the last interval."""
         since, step = self.marks["journal"]
         steps = self.trainer.step - step
-        if steps:
-            means = {name: float(total) / steps for name, total in self.sums.items()}
-            rate = steps * self.recipe.batch / max(self.seconds - since, 1e-9)
-            self._log(
-                "interval", rate=round(rate, 1), **{name: round(value, 6) for name, value in means.items()}
-            )
+        means = {name: round(float(total) / steps, 6) for name, total in self.sums.items()}
+        rate = steps * self.recipe.batch / max(self.seconds - since, 1e-9)
         self.sums.clear()
         self._mark("journal")
+        if steps:
+            self._log("interval", rate=round(rate, 1), **means)
 
     def _sample(self) -> None:
         name = f"{layout.SAMPLES}/{self.trainer.images:012d}.png"
@@ -194,6 +222,7 @@ class _Session:
             return
         # The journal goes on from here after a kill, so it must have told every step up to here.
         self._flush()
+        began = self.seconds
         state = state_tensors(trainer.method, trainer.average)
         tensors = {name: tensor.detach().cpu() for name, tensor in state.items()}
         bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
@@ -209,8 +238,10 @@ class _Session:
             classes=self.data.classes if self.recipe.conditional else (),
             counts=tuple(self.data.counts.tolist()) if self.recipe.conditional else (),
             made_with={"version": __version__, **self.engine.describe()},
+            data_sha256=self.data.sha256,
         )
         self.saved_step = trainer.step
+        self.save_seconds = self.seconds - began
         self._mark("checkpoint")
         self._log("checkpoint", file=f"{layout.CHECKPOINTS}/{path.stem}.safetensors")
 
@@ -220,4 +251,11 @@ class _Session:
         entry = self.journal.write(event, **{**place, "seconds": round(self.seconds, 3), **facts})
         rate = entry.get("rate", 0.0)
         left = self.budget.left(trainer.images, self.seconds, rate) if rate else None
-        self.watch({**entry, "left": left, "done": self.budget.fraction(trainer.images, self.seconds)})
+        done = self.budget.fraction(trainer.images, self.seconds)
+        try:
+            self.watch({**entry, "left": left, "done": done})
+        except BaseException:
+            # Whoever looks on must not cost the run: between two steps all is in order, so it is saved first.
+            self.watch = lambda entry: None
+            self._save()
+            raise

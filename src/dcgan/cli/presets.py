@@ -1,0 +1,148 @@
+"""`dcgan presets`: the table of models, and the layers of one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from dcgan.cli.lists import Json, show_rows
+from dcgan.cli.screen import out, say
+from dcgan.cli.train import read_size
+
+if TYPE_CHECKING:
+    from dcgan.networks.summary import Layer
+    from dcgan.presets import Preset
+    from dcgan.recipe import Recipe
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def presets(context: typer.Context, as_json: Json = False) -> None:
+    """List the presets: what each makes, its parameters as its paper counts them, and what it is for.
+
+    \b
+    Examples:
+      dcgan presets
+      dcgan presets --json
+      dcgan presets show fashion-2020
+    """
+    if context.invoked_subcommand:
+        return
+    from dcgan.presets import PRESETS
+
+    rows = [_row(name, row) for name, row in PRESETS.items()]
+    counts = dict.fromkeys(("generator_parameters", "discriminator_parameters"), "{:,}".format)
+    hidden = ("network", "objective", "batch", "generator_trainable", "discriminator_trainable")
+    show_rows(rows, as_json, counts, hide=hidden)
+    if not as_json:
+        say("layers and recipe of one: dcgan presets show NAME")
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A row of `dcgan presets`.")],
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Of images of this size. [default: the preset's]")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(help="1 grey, 3 colour. [default: the preset's]")] = None,
+    classes: Annotated[int, typer.Option(help="Classes to learn, where the preset can.")] = 0,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="Change a field of the recipe.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print a preset's networks layer by layer, as the papers' tables do, and its recipe.
+
+    \b
+    Examples:
+      dcgan presets show fashion-maxpool
+      dcgan presets show fashion-maxpool --set g_layers=4
+      dcgan presets show fast-64 --size 48x64 --channels 3 --classes 10
+    """
+    from dcgan.networks.summary import summarize
+    from dcgan.presets import preset
+
+    row = preset(name)
+    shape = read_size(size) or (row.size, row.size)
+    recipe = row.recipe.with_settings(set_ or []).for_data(
+        shape, row.channels if channels is None else channels, classes
+    )
+    layers = summarize(recipe)
+    if as_json:
+        listed = {role: [dataclasses.asdict(layer) for layer in rows] for role, rows in layers.items()}
+        say(json.dumps({"recipe": recipe.to_dict(), **listed}, indent=2, ensure_ascii=False))
+        return
+    say(f"{name}: {row.purpose} ({row.paper})")
+    for role, rows in layers.items():
+        say("")
+        _print_layers(role, rows, row.counts_statistics)
+    say("")
+    _print_recipe(recipe)
+
+
+def _row(name: str, row: Preset) -> dict[str, Any]:
+    import torch
+
+    from dcgan.networks import build_networks
+    from dcgan.networks.summary import count
+
+    with torch.device("meta"):
+        networks = build_networks(row.recipe.for_data((row.size, row.size), row.channels, 0))
+    counts = {role: count(networks[role]) for role in ("generator", "discriminator")}
+    keras = row.counts_statistics
+    return {
+        "name": name,
+        "makes": f"{row.size}x{row.size}{' colour' if row.channels == 3 else ''}",
+        "network": row.recipe.network,
+        "objective": row.recipe.objective,
+        "batch": row.recipe.batch,
+        **{f"{role}_parameters": each.total(with_statistics=keras) for role, each in counts.items()},
+        **{f"{role}_trainable": each.trainable for role, each in counts.items()},
+        "paper": row.paper,
+        "for": row.purpose,
+    }
+
+
+def _print_layers(role: str, layers: list[Layer], keras: bool) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(role, min_width=30)
+    table.add_column("output shape", min_width=16)
+    table.add_column("parameters", justify="right")
+    trainable, total = 0, 0
+    for layer in layers:
+        counted = layer.parameters + (layer.statistics if keras else 0)
+        trainable, total = trainable + layer.parameters, total + counted
+        table.add_row(layer.name, " × ".join(map(str, layer.output)), f"{counted:,}")
+    table.add_row("[bold]total", "", f"[bold]{total:,}")
+    if total != trainable:
+        table.add_row("trainable", "", f"{trainable:,}")
+        table.add_row("batch norm's mean and variance", "", f"{total - trainable:,}")
+    out.print(table)
+
+
+def _print_recipe(recipe: Recipe) -> None:
+    """The fields that mean something to this recipe, for `--set`; its budget is one of the three."""
+    from dcgan.networks import FAMILIES
+    from dcgan.recipe import FIELDS, NO_BUDGET
+
+    switches = FAMILIES[recipe.network].switches
+    given = {"preset", "height", "width", "channels", "classes"}
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("recipe", "value", "meaning"):
+        table.add_column(heading)
+    for name, spec in FIELDS.items():
+        value, metadata = getattr(recipe, name), spec.metadata
+        if name in given or (metadata["architecture"] and name not in switches):
+            continue
+        if name in NO_BUDGET and not value:
+            continue
+        choices = switches.get(name) or metadata["choices"]
+        more = f": {', '.join(str(choice) for choice in choices if choice)}" if choices else ""
+        table.add_row(name, f"{value:,}" if name == "images" else str(value), f"{metadata['help']}{more}")
+    out.print(table)

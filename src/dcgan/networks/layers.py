@@ -1,0 +1,154 @@
+"""Layers that the published models share: TensorFlow's "same" padding, Keras' defaults, the ends of G and D."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, pad
+
+from dcgan.errors import DcganError
+from dcgan.recipe import Recipe
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+
+def halved(size: Size, times: int = 1) -> Size:
+    """`size` after `times` layers of stride 2 with "same" padding: each side is halved and rounded up."""
+    for _ in range(times):
+        size = (size[0] + 1) // 2, (size[1] + 1) // 2
+    return size
+
+
+def same_padding(size: Size, kernel: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """TensorFlow's "same" padding of an image of `size`: (before, after) over height and over width.
+
+    The output has ceil(side / stride) pixels; where the padding is odd, the extra pixel comes after.
+    """
+    pads = []
+    for side in size:
+        total = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+        pads.append((total // 2, total - total // 2))
+    return pads[0], pads[1]
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution with "same" padding, as TensorFlow places it. (N, C, H, W) → (N, D, ⌈H/s⌉, ⌈W/s⌉)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, kernel, stride, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (top, bottom), (left, right) = same_padding(
+            (x.shape[2], x.shape[3]), self.kernel_size[0], self.stride[0]
+        )
+        if top == bottom and left == right:
+            return conv2d(x, self.weight, self.bias, self.stride, (top, left))
+        return conv2d(pad(x, (left, right, top, bottom)), self.weight, self.bias, self.stride)
+
+
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """The transposed convolution of TensorFlow with "same" padding: the gradient of `SameConv2d` on images of `size`.
+
+    (N, C, ⌈H/s⌉, ⌈W/s⌉) → (N, D, H, W) with (H, W) = size. For kernel 5 and stride 2 this is padding 1 with the last
+    row and column dropped; padding 2 with output_padding 1 would shift the image by a pixel.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, size: Size, bias: bool = True
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride, bias=bias)
+        self.size = size
+        (top, _), (left, _) = same_padding(size, kernel, stride)
+        self.crop = top, left
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        x = conv_transpose2d(x, self.weight, self.bias, self.stride, self.crop)
+        return x[:, :, : self.size[0], : self.size[1]]
+
+
+class Upsampler(nn.Sequential):
+    """A generator without classes, layer by layer: z (N, z_dim) → images (N, C, H, W) in [-1, 1]."""
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        for layer in self:
+            z = layer(z)
+        return z
+
+
+class Judge(nn.Sequential):
+    """A discriminator without classes, layer by layer: images (N, C, H, W) → logits or probabilities (N,), float32."""
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        for layer in self:
+            images = layer(images)
+        return images.squeeze(1).float()
+
+
+class Probability(nn.Sigmoid):
+    """Sigmoid in float32: in bfloat16 every probability above 0.998 would be 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x.float())
+
+
+class FromUnit(nn.Module):
+    """[0, 1] → [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 - 1
+
+
+class ToUnit(nn.Module):
+    """[-1, 1] → [0, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + 1) / 2
+
+
+class GlobalMaxPool(nn.Module):
+    """(N, C, H, W) → (N, C): the largest value of each map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax((2, 3))
+
+
+def keras_batch_norm(maps: int, flat: bool = False) -> nn.BatchNorm2d | nn.BatchNorm1d:
+    """Batch norm with Keras' defaults: epsilon 1e-3, momentum .99 in Keras' sense, which is .01 in PyTorch's."""
+    return (nn.BatchNorm1d if flat else nn.BatchNorm2d)(maps, eps=1e-3, momentum=0.01)
+
+
+@torch.no_grad()
+def init_keras(module: nn.Module) -> None:
+    """Keras' defaults: Glorot-uniform weights, biases 0. For `module.apply`."""
+    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def init_dcgan(module: nn.Module) -> None:
+    """Weights N(0, .02), batch norm's gains N(1, .02), biases 0 (Radford et al. 2016, section 4 and code)."""
+    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def check_size(recipe: Recipe, smallest: int, largest: int, nominal: Size) -> Size:
+    """The recipe's (height, width) when the family can make it; else a `DcganError` naming a size and a preset."""
+    size = recipe.height, recipe.width
+    if all(smallest <= side <= largest for side in size):
+        return size
+    sides = f"{smallest} to {largest} pixels" if smallest < largest else f"{smallest}x{smallest}"
+    raise DcganError(
+        f"{recipe.preset} makes images of {sides}, not {size[0]}x{size[1]}: add --size {nominal[0]}x{nominal[1]}, "
+        "or choose --preset fast-28, fast-32 or fast-64, which make any size"
+    )
