@@ -43,6 +43,9 @@ def train(
     batch: int | None = None,
     seed: int | None = None,
     size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    fit: str = "crop",
+    split: str = "train",
     runs_dir: str | Path = "runs",
     settings: dict[str, Any] | None = None,
     watch: Watcher | None = None,
@@ -51,15 +54,17 @@ def train(
 ) -> Run:
     """Train a generator on `data` and return the run.
 
-    data: a named set, a folder of images, or a `Dataset`. preset: a row of the preset table; by default the fast one
-    for the images' size. labels: whether the model can be asked for a class; None says yes where the data has classes.
-    One of epochs, images, minutes is the budget; the preset's own otherwise. size: (height, width) to bring images to.
+    data: a named set, a path of any kind that `open_dataset` reads, or a `Dataset`. preset: a row of the preset table;
+    by default the fast one for the images' size. labels: whether the model can be asked for a class; None says yes if
+    the data has classes. One of epochs, images, minutes is the budget; the preset's own otherwise.
+    size: (height, width) to bring images to. channels: 1 (grey) or 3 (colour). fit: "crop", "pad" or "stretch" images
+    of another shape. split: "train", "test" or "all".
     settings: recipe fields by name. watch is told every journal entry, tell every line about the data, progress
     how many pictures of how many are read.
     Raises `DcganError` in one line for whatever is wrong; a run that was begun keeps its last checkpoint.
     """
     arguments.check_source("data", data, Dataset)
-    arguments.check_words(preset=preset, name=name)
+    arguments.check_words(preset=preset, name=name, fit=fit, split=split)
     arguments.check_numbers(epochs=epochs, images=images, minutes=minutes, batch=batch, seed=seed)
     arguments.check_labels(labels)
     arguments.check_size(size)
@@ -71,7 +76,14 @@ def train(
         data
         if isinstance(data, Dataset)
         else open_dataset(
-            data, size=size, fallback=chosen.size if chosen else None, report=tell, progress=progress
+            data,
+            split=split,
+            size=size,
+            channels=channels,
+            fit=fit,
+            fallback=chosen.size if chosen else None,
+            report=tell,
+            progress=progress,
         )
     )
     row = chosen or find_preset(preset_for(opened.size))
@@ -133,6 +145,7 @@ def resume(
             split=facts.get("split", "train"),
             size=(recipe.height, recipe.width),
             channels=recipe.channels,
+            fit=facts.get("fit", "crop"),
             report=tell,
         )
     )

@@ -10,7 +10,7 @@ from dcgan.errors import DcganError, expect
 FOLLOWS = {
     "height": "use --size",
     "width": "use --size",
-    "channels": "it follows the pictures",
+    "channels": "use --channels",
     "classes": "use --labels",
 }
 """Fields of the recipe that the data decides, and how that is said."""

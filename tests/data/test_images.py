@@ -26,7 +26,7 @@ def test_lossless_formats_give_the_pixels(format: str, colour: bool) -> None:
     original = picture(9, 13, colour)
     content = encoded(original, format, **RAW[format])
     seen = decode(content)
-    assert seen.mode in ("L", "RGB") and measure(content) == (9, 13)
+    assert seen.mode in ("L", "RGB") and measure(content)[:2] == (9, 13)
     assert np.array_equal(np.asarray(seen.convert("RGB")), np.asarray(original.convert("RGB")))
 
 
@@ -68,9 +68,9 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     exif[0x0112] = orientation
     content = encoded(stored, "JPEG", exif=exif, quality=95)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    assert measure(content) == (upright.height, upright.width)
+    assert measure(content)[:2] == (upright.height, upright.width)
     for near in (None, 8):
-        seen = fit(decode(content, near), measure(content)).convert("L")
+        seen = fit(decode(content, near), measure(content)[:2]).convert("L")
         assert np.array_equal(np.asarray(seen) > 128, np.asarray(upright.convert("L")) > 128)
 
 
@@ -240,3 +240,62 @@ def test_channels_are_changed_as_pillow_does() -> None:
     assert np.array_equal(grey[0, 0], np.asarray(colour.convert("L")))
     again = with_channels(grey, 3)
     assert again.shape == planes.shape and np.array_equal(with_channels(again, 1), grey)
+
+
+def test_pad_shows_the_whole_picture_on_white() -> None:
+    wide = Image.fromarray(np.full((10, 40, 3), 50, np.uint8))
+    seen = np.asarray(fit(wide, (20, 20), "pad"))
+    assert (seen[:7] == 255).all() and (seen[8:12] == 50).all() and (seen[13:] == 255).all()
+    tall = np.asarray(fit(wide.transpose(Image.Transpose.ROTATE_90).convert("L"), (20, 20), "pad"))
+    assert (tall[:, :7] == 255).all() and (tall[:, 8:12] == 50).all() and (tall[:, 13:] == 255).all()
+
+
+def test_stretch_shows_the_whole_picture_distorted() -> None:
+    halves = np.zeros((10, 40), np.uint8)
+    halves[:, 20:] = 200
+    seen = np.asarray(fit(Image.fromarray(halves), (20, 20), "stretch")).astype(int)
+    assert (seen[:, :8] < 10).all() and (seen[:, 12:] > 190).all()
+
+
+@tries(100)
+@given(SIDES, SIDES, st.integers(8, 128), st.integers(8, 128), st.sampled_from(images.FITS))
+def test_every_fit_gives_the_size_and_no_new_greys(height: int, width: int, h: int, w: int, how: str) -> None:
+    seen = fit(Image.new("L", (width, height), 77), (h, w), how)
+    assert seen.size == (w, h) and set(np.unique(np.asarray(seen))) <= ({77, 255} if how == "pad" else {77})
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("1", "grey"),
+        ("L", "grey"),
+        ("RGB", "colour"),
+        ("P", "colour"),
+        ("RGBA", "transparent"),
+        ("LA", "transparent"),
+    ],
+)
+def test_the_header_tells_the_mode(mode: str, told: str) -> None:
+    assert measure(encoded(picture(9, 9).convert(mode))).mode == told
+
+
+def test_cmyk_is_seen_in_its_colours() -> None:
+    content = encoded(Image.new("CMYK", (9, 9), (0, 255, 255, 0)), "JPEG", quality=95)
+    red, green, blue = np.asarray(decode(content))[4, 4].tolist()
+    assert red > 240 and green < 15 and blue < 15 and measure(content).mode == "colour"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "empty"),
+        (b"text", "wrong type"),
+        (png(20_000, 20_000), "too large"),
+        (png(1, 1, body=b"\0\0"), "too small"),
+        (encoded(picture(40, 40), "JPEG")[:-60], "corrupt"),
+    ],
+)
+def test_a_reason_has_a_kind(content: bytes, kind: str) -> None:
+    with pytest.raises(UnreadableError) as error:
+        decode(images.bounded(content))
+    assert error.value.kind == kind

@@ -105,7 +105,7 @@ def test_a_path_and_a_name(folder: Make, monkeypatch: pytest.MonkeyPatch) -> Non
         ("x" * 5000, {}, "unknown data"),
         ("nowhere/at/all", {}, "cannot open nowhere/at/all: No such file"),
         (Path("nowhere"), {}, "cannot open nowhere"),
-        (__file__, {}, "not a kind of data that is read, which is: a folder of images"),
+        (__file__, {}, "not a kind of data that is read, which is: "),
         ("digits", {"split": "test"}, "digits has no split 'test', only train"),
         ("digits", {"split": "tset"}, "did you mean test"),
         ("digits", {"size": (7, 8)}, "from 8 to 128"),

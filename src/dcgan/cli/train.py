@@ -23,7 +23,11 @@ Minutes = Annotated[float | None, typer.Option(help="Budget: minutes of training
 
 def train(
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A named set (`dcgan datasets`) or a folder of images.")
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A named set (`dcgan datasets`), or a folder or zip of images, a CSV, NPZ, IDX or CIFAR file.",
+        ),
     ],
     preset: Annotated[
         str | None, typer.Option(help="A row of `dcgan presets`. [default: by image size]")
@@ -40,6 +44,13 @@ def train(
     size: Annotated[
         str | None, typer.Option(metavar="HxW", help="Bring images to this size, 32 or 48x64.")
     ] = None,
+    fit: Annotated[
+        str, typer.Option(help="Images of another shape: crop, pad (with white) or stretch.")
+    ] = "crop",
+    channels: Annotated[
+        int | None, typer.Option(help="1 (grey) or 3 (colour). [default: as the data]")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, test or all.")] = "train",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="Change a field of the recipe.")
     ] = None,
@@ -75,6 +86,9 @@ def train(
             batch=batch,
             seed=seed,
             size=read_size(size),
+            fit=fit,
+            channels=channels,
+            split=split,
             runs_dir=runs_dir,
             settings=given,
             watch=display,

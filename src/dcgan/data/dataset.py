@@ -1,8 +1,9 @@
-"""Pictures in memory: one uint8 array, labels, class names, and where they came from."""
+"""Pictures in memory or mapped into it: one uint8 array, labels, class names, and where they came from."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 64 * 2**20
+"""Bytes hashed at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A set of pictures, read and ready.
 
-    images: uint8, NCHW, C is 1 (grey) or 3 (RGB), C-contiguous.
+    images: uint8, NCHW, C is 1 (grey) or 3 (RGB), C-contiguous. A read-only `np.memmap` when they are many.
     labels: int64, shape (N,), values in 0 … len(classes)-1; None when the set has none.
     classes: the class names in label order; empty when there are no labels.
-    origin: what was read, as JSON-ready facts (source, files, licence, skipped files with reasons).
-    captions: what each image shows, in words; None when the set has no words.
+    origin: what was read, as JSON-ready facts (source, files, licence, and those of `findings.Findings.facts`).
+    captions: what each image shows, in words, "" where there are none; None when the set has no words.
     names: the file each image came from; None where images have no files. Not written by `describe`.
     """
 
@@ -70,12 +74,21 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape, pixels and labels: the same for the same pictures, whatever file they came in."""
+        """Hash of shape, pixels, labels and captions: the same for the same pictures, whatever file they came in."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
+        rows = max(1, _BLOCK // max(1, self.images[:1].nbytes))
+        for start in range(0, len(self), rows):  # mapped pictures may be more than memory holds
+            digest.update(np.ascontiguousarray(self.images[start : start + rows]).data)
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels, "<i8").data)
+        if self.captions is not None:
+            digest.update(json.dumps(self.captions).encode())
         return digest.hexdigest()
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the pixels lie in a file and come into memory as they are looked at."""
+        return isinstance(self.images, np.memmap)
 
     def describe(self) -> dict[str, Any]:
         """The facts that a run keeps in its `data.json`."""

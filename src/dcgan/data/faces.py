@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcgan.data.duplicates import find_duplicates
-from dcgan.data.folder import printable
+from dcgan.data.findings import printable
 from dcgan.data.images import UnreadableError, decode, fit, read_file
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, refused, sync_directory, write_atomic

@@ -7,27 +7,40 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dcgan.data.catalog import SETS
+from dcgan.data.cifar import is_cifar, read_cifar
 from dcgan.data.dataset import Dataset
-from dcgan.data.fetch import Report
-from dcgan.data.folder import LARGEST, SMALLEST, Progress, printable, read_folder
+from dcgan.data.findings import Findings, printable
+from dcgan.data.folder import read_folder, read_zip
+from dcgan.data.idx_files import is_idx, read_idx_files
 from dcgan.data.images import fit_all, with_channels
 from dcgan.data.named import read_named
-from dcgan.data.rows import SPLITS
+from dcgan.data.npz import is_npz, read_npz
+from dcgan.data.options import Options, Progress, Report
+from dcgan.data.pixel_csv import is_pixel_csv, read_pixel_csv
+from dcgan.data.zipped import is_zip
 from dcgan.errors import DcganError, one_of
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of path that can be read; `read` takes the path and `read_folder`'s options."""
+    """One kind of path that can be read."""
 
     title: str
     fits: Callable[[Path], bool]
-    read: Callable[..., Dataset]
+    read: Callable[[Path, Options], Dataset]
 
 
-KINDS = (Kind("a folder of images", Path.is_dir, read_folder),)
+KINDS = (
+    Kind("a CSV of pixels", is_pixel_csv, read_pixel_csv),
+    Kind("a NumPy file", is_npz, read_npz),
+    Kind("IDX files", is_idx, read_idx_files),
+    Kind("CIFAR batches", is_cifar, read_cifar),
+    Kind("a zip of images", is_zip, read_zip),
+    Kind("a folder of images", Path.is_dir, read_folder),
+)
 """Tried in order; the first that fits reads. A new format is a new row."""
 
 
@@ -37,41 +50,46 @@ def open_dataset(
     split: str = "train",
     size: tuple[int, int] | None = None,
     channels: int | None = None,
+    fit: str = "crop",
     fallback: int | None = None,
     report: Report | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """The pictures of a named set or of a path.
 
-    source: a name of the catalog, or a path. A name of the catalog is the set even where a folder has the
-        same name: './mnist', or a `Path`, is the folder.
-    split: "train", "test" or "all". A path has no splits: "test" is refused.
-    size: (height, width), each 8 … 128; pictures are cropped around the centre and resized.
+    source: a name of the catalog, or a path of one of `KINDS`. A name of the catalog is the set even where a folder
+        has the same name: './mnist', or a `Path`, is the folder.
+    split: "train", "test" or "all". A path without splits has only "train".
+    size: (height, width), each 8 … 128.
     channels: 1 or 3; by default what the set has.
-    fallback: side of the square to bring a folder's images to when `size` is not given and they share none.
+    fit: how pictures of another shape come to `size`: "crop" their centre, "pad" with white, or "stretch".
+    fallback: side of the square to bring a path's images to when `size` is not given and they share none.
     report: given a line when something takes long; progress: given (images done, images in all).
 
-    Raises `DcganError` in one line for every mistake.
+    `origin` says what was read: `kind` (a title of `KINDS`, or "a named set"), `split`, `fit`, and the facts of
+    `findings.Findings`. Raises `DcganError` in one line for every mistake.
     """
-    if split not in (*SPLITS, "all"):
-        raise one_of("split", str(split), (*SPLITS, "all"))
-    if size is not None and not all(SMALLEST <= side <= LARGEST for side in size):
-        raise DcganError(f"size is {size[0]}×{size[1]}: sides must be from {SMALLEST} to {LARGEST} pixels")
-    if channels not in (None, 1, 3):
-        raise DcganError(f"channels is {channels}: must be 1 (grey) or 3 (colour)")
+    options = Options(split, size, channels, fit, fallback, report, progress)
     if isinstance(source, str) and source in SETS:
         data = read_named(SETS[source], split, report, size, progress)
-        images = with_channels(fit_all(data.images, size or data.size), channels or data.channels)
-        return dataclasses.replace(data, images=images)
+        images = with_channels(fit_all(data.images, size or data.size, fit), channels or data.channels)
+        return dataclasses.replace(data, images=images, origin=_origin(data, "a named set", options))
     path = _existing(source)
-    if split == "test":
-        raise DcganError(f"{printable(str(source))} has no test split: leave split out, or open another path")
     for kind in KINDS:
         if kind.fits(path):
-            data = kind.read(path, size=size, channels=channels, fallback=fallback, progress=progress)
-            return dataclasses.replace(data, origin={**data.origin, "split": split})
+            try:
+                data = kind.read(path, options)
+            except MemoryError:
+                raise DcganError(f"{printable(str(source))} needs more memory than there is") from None
+            data.origin.update(_origin(data, kind.title, options))
+            return data
     readable = ", ".join(kind.title for kind in KINDS)
     raise DcganError(f"{printable(str(source))} is not a kind of data that is read, which is: {readable}")
+
+
+def _origin(data: Dataset, kind: str, options: Options) -> dict[str, Any]:
+    """The reader's own facts, with those that every origin has."""
+    return {**Findings().facts(), **data.origin, "kind": kind, "split": options.split, "fit": options.fit}
 
 
 def _existing(source: str | Path) -> Path:

@@ -33,8 +33,11 @@ class Trainer:
         self.method = build_method(recipe, networks, engine.autocast)
         self.average = Average(networks["generator"], recipe.ema)
         self.sampler = BatchSampler(len(data), recipe.batch, recipe.seed)
-        self.pool = engine.tensor(data.images)
-        self.pool_labels = None if data.labels is None else engine.tensor(data.labels)
+        # Pictures that are mapped from a file stay there: only those of a batch are ever copied.
+        self.pool = None if data.mapped else engine.tensor(np.require(data.images, requirements="W"))
+        self.pool_labels = (
+            None if data.labels is None else engine.tensor(np.require(data.labels, requirements="W"))
+        )
         self.fixed = self._fixed_batch()
 
     @property
@@ -66,8 +69,11 @@ class Trainer:
     def batch(self, step: int) -> Batch:
         """The minibatch of a step, a function of (seed, step) alone."""
         recipe, engine = self.recipe, self.engine
-        index = engine.tensor(self.sampler.indices(step))
-        real = engine.scaled(self.pool[index])
+        chosen = self.sampler.indices(step)
+        index = engine.tensor(chosen)
+        real = engine.scaled(
+            engine.tensor(self.data.images[chosen]) if self.pool is None else self.pool[index]
+        )
         if recipe.flip:
             mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch))
             real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
