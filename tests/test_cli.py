@@ -85,6 +85,7 @@ def picture_folder(folder: Path, count: int = 40) -> Path:
         (["train", "digits", "--size", "4x4"], "from 8 to 128"),
         (["train", "digits", "--size", "500"], "from 8 to 128"),
         (["train", "digits", "--name", "My Run!"], "for example my-run"),
+        (["train", "digits", "--name", "-x"], "for example x"),
         (["train", "digits", "--runs-dir", "/proc/nowhere"], "cannot write /proc/nowhere"),
         (["resume", "nothing"], "unknown run 'nothing'"),
         (["report", "nothing"], "unknown run 'nothing'"),

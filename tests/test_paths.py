@@ -117,6 +117,13 @@ def test_a_folder_of_pictures_does_not_hide_a_model_of_its_name(tmp_path: Path) 
 
 
 @forks
+def test_a_folder_that_was_removed_under_ones_feet_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    done = dcgan_in_child(tmp_path / "gone", "runs", before=(tmp_path / "gone").rmdir)
+    done.assert_one_line(2, "has been removed")
+
+
+@forks
 def test_a_file_where_runs_are_kept_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     dcgan_in_child(tmp_path, "runs", "--runs-dir", "file").assert_one_line(

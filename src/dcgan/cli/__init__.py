@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from typer.exceptions import Abort, Exit, TyperException
 
@@ -19,6 +20,8 @@ def main(arguments: list[str] | None = None) -> None:
     status: object = 2
     try:
         with enough_memory():
+            if not _here():
+                raise DcganError("the folder you are in has been removed: go to another one with cd")
             status = app(arguments, prog_name="dcgan", standalone_mode=False)
         if status == INTERRUPTED:  # typer's own answer to Ctrl-C, without a word
             complain("interrupted.")
@@ -42,3 +45,11 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, ValueError):
         silence(sys.stdout)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _here() -> bool:
+    """Whether there is a working folder: the libraries below us end the process without one, and do not say why."""
+    try:
+        return bool(Path.cwd())
+    except FileNotFoundError:
+        return False

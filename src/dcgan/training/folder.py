@@ -17,7 +17,7 @@ from dcgan.errors import DcganError
 from dcgan.files import clean_temporaries, exists, make_folder, open_file, refused, write_json
 from dcgan.recipe import Recipe
 
-NAME = re.compile(r"[a-z0-9-]{1,64}")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # a hyphen in front would be read as an option
 RECIPE, DATA, JOURNAL, SAMPLES, CHECKPOINTS, REPORT = (
     "recipe.json",
     "data.json",
@@ -54,7 +54,7 @@ def begin(runs: Path, name: str, recipe: Recipe, data: dict[str, Any]) -> Path:
     """Create the folder of a new run. A name that is taken is refused with the way to resume it."""
     if not NAME.fullmatch(name):
         raise DcganError(
-            f"run name '{name[:80]}': use a-z, 0-9 and hyphens, at most 64, for example {slug(name)}"
+            f"run name '{name[:80]}': use a-z, 0-9 and inner hyphens, at most 64, for example {slug(name)}"
         )
     folder = runs / name
     make_folder(runs)
