@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,6 +65,16 @@ def picture_folder(folder: Path, count: int = 40) -> Path:
         (["train", "digits", "--set", "network=fats"], "did you mean fast"),
         (["train", "digits", "--set", "objective=hnge"], "did you mean hinge"),
         (["train", "digits", "--set", "method=adversary"], "did you mean adversarial"),
+        (["presets", "show", "fashion2020"], "did you mean fashion-2020"),
+        (["presets", "show", "fast-28", "--size", "big"], "for example 32 or 48x64"),
+        (["presets", "show", "pytorch-64", "--size", "28"], "--size 64x64"),
+        (["train", "digits", "--preset", "pytorch-64"], "--size 64x64, or choose --preset"),
+        (["train", "digits", "--preset", "fashion-2020", "--labels"], "learns no classes"),
+        (
+            ["train", "digits", "--preset", "fashion-maxpool", "--set", "head=sigmoid"],
+            "objective=bce-probability",
+        ),
+        (["train", "digits", "--set", "pool=flatten"], "means nothing to the network fast"),
         (["train", "digits", "--epochs", "0"], "above 0"),
         (["train", "digits", "--images", "-5"], "above 0"),
         (["train", "digits", "--minutes", "nan"], "above 0"),
@@ -132,6 +143,62 @@ def test_lists_as_json(command: Command, trained: dcgan.Run) -> None:
     assert [row["name"] for row in json.loads(out)] == ["tiny"] and json.loads(out)[0]["state"] == "finished"
     for name in ("presets", "datasets", "runs"):
         assert command(name)[0] == 0
+
+
+def test_presets_as_json_have_the_published_counts(command: Command) -> None:
+    rows = {row["name"]: row for row in json.loads(command("presets", "--json")[1])}
+    keys = [
+        f"{role}_{kind}" for role in ("generator", "discriminator") for kind in ("parameters", "trainable")
+    ]
+    assert [rows["fashion-2020"][key] for key in keys] == [2_330_944, 2_305_472, 212_865, 212_865]
+    assert [rows["fashion-maxpool"][key] for key in keys] == [1_340_929, 1_340_417, 75_137, 74_881]
+    assert [rows["paper-64"][key] for key in keys] == [18_885_760, 18_885_760, 17_232_768, 17_232_768]
+    assert [rows["pytorch-64"][key] for key in keys] == [3_576_704, 3_576_704, 2_765_568, 2_765_568]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_show_prints_layers_and_recipe(command: Command, name: str) -> None:
+    status, out, err = command("presets", "show", name)
+    assert status == 0, err
+    assert "output shape" in out and "parameters" in out and "batch" in out
+    status, out, _ = command("presets", "show", name, "--json")
+    told = json.loads(out)
+    assert status == 0 and told["recipe"]["preset"] == name and told["generator"] and told["discriminator"]
+
+
+def test_presets_show_prints_the_papers_table(command: Command) -> None:
+    out = command("presets", "show", "fashion-2020")[1]
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    for row in (
+        "dense 12544 1,254,400",
+        "reshape 7 × 7 × 256 0",
+        "transposed conv 5×5, stride 2 14 × 14 × 64 204,800",
+        "total 2,330,944",
+        "trainable 2,305,472",
+        "total 212,865",
+    ):
+        assert row in rows
+
+
+def test_a_published_model_trains_and_generates(command: Command) -> None:
+    train = [
+        "train",
+        "digits",
+        "--preset",
+        "fashion-2020",
+        "--images",
+        "48",
+        "--batch",
+        "16",
+        "--name",
+        "paper",
+    ]
+    status, _, err = command(*train, "--set", "precision=float32")
+    assert status == 0, err
+    status, _, err = command("generate", "paper", "-n", "3", "--out", "new")
+    assert status == 0, err
+    status, _, err = command("generate", "paper", "--label", "3")
+    assert status == 2 and "--labels" in err
 
 
 def test_train_generate_resume_and_export_from_forty_pictures(command: Command, tmp_path: Path) -> None:
@@ -253,3 +320,13 @@ def test_the_demo_runs_on_digits_where_fashion_mnist_cannot_be_had(
     status, out, err = command("demo", "--minutes", "0.02")
     after = (designs / "manifest.csv").stat().st_mtime_ns, len(dcgan.load("runs/demo").journal())  # type: ignore[union-attr]
     assert status == 0 and before == after and str(designs) in out, "a second demo does no work twice"
+
+    # Killed between its last checkpoint and its end: nothing is left to train, and the designs are still to be made.
+    shutil.rmtree(designs)
+    journal = Path("runs/demo/journal.jsonl")
+    journal.write_text(
+        "".join(line for line in journal.read_text().splitlines(True) if '"finish"' not in line)
+    )
+    status, out, err = command("demo", "--minutes", "0.02")
+    assert status == 0, err
+    assert len(list(designs.glob("0*.png"))) == 100 and str(designs) in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Any
 
 from dcgan import arguments
 from dcgan.data import Dataset, open_dataset
+from dcgan.data.preflight import preflight, summary_lines
 from dcgan.errors import DcganError, enough_memory, one_of
 from dcgan.files import is_file, is_folder
 from dcgan.model import Model, load_model
@@ -101,6 +103,9 @@ def train(
     folder = layout.begin(
         runs, layout.new_name(runs, stem) if name is None else name, recipe, opened.describe()
     )
+    if tell:
+        for line in summary_lines(preflight(opened)):
+            tell(line)
     return _fit(folder, recipe, opened, watch)
 
 
@@ -180,7 +185,7 @@ def load(path_or_name: str | Path, *, runs_dir: str | Path = "runs") -> Run | Mo
     if is_file(path) or path.suffix in (".safetensors", ".json"):
         return checkpoint_model(path) if is_file(path.with_suffix(".json")) else load_model(path)
     known = [run.name for run in list_runs(runs)] + [file.stem for file in PRETRAINED.glob("*.safetensors")]
-    listing = "dcgan runs" + ("" if runs == Path("runs") else f" --runs-dir {runs}")
+    listing = "dcgan runs" + ("" if runs == Path("runs") else f" --runs-dir {shlex.quote(str(runs))}")
     raise one_of("run or model", str(path_or_name), known, f"`{listing}` lists them; a path works too.")
 
 

@@ -143,6 +143,8 @@ class Model:
             return np.arange(len(self.classes), dtype=np.int64)
         expect("label", label, (str, Sequence), "the name of a class, or several")
         names = [label] if isinstance(label, str) else list(label)
+        if not names:
+            raise DcganError(f"label is {label!r:.80}: expected the name of a class, or several")
         for name in names:
             expect("label", name, str, "the name of a class")
         return np.array([class_index(name, self.classes) for name in names], np.int64)

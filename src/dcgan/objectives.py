@@ -43,7 +43,7 @@ def probability_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def _log(probability: Tensor) -> Tensor:
-    """Finite at 0. Cut off no higher than float32 makes it: a D that wins gives 1e-20, from which G must still learn."""
+    """Finite at 0, cut off only where float32 ends: a D that wins gives 1e-20, from which G must still learn."""
     return probability.clamp(min=torch.finfo(torch.float32).tiny).log()
 
 

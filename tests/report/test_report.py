@@ -8,10 +8,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
 import pytest
 from stripes_run import DATA, RECIPE, interval, journal_line, write_journal, write_samples
 
+from dcgan import pictures
 from dcgan.errors import DcganError
 from dcgan.report import tables, write_report
 from dcgan.report.journal import curve, number, read, state
@@ -61,7 +64,7 @@ def test_the_whole_story_is_on_the_page(run):
         "stripes-run", "finished", "51,200", "40.0 s", "1,280", "stripes", "fast-28", "fd-domain",
         "Losses", "D's verdicts", "Gradient norms", "Seconds per epoch", "left", "4,000", "MIT",
         "3f9a3f9a3f9a…", "broken.png", "not a whole PNG", "Nothing was resized.", "00000100.safetensors",
-        "dcgan generate stripes-run -n 100", "dcgan resume stripes-run", "2.13.0", "https://example.org/stripes",
+        f"dcgan generate stripes-run --runs-dir {run.parent} -n 100", "dcgan resume stripes-run", "2.13.0", "https://example.org/stripes",
     ):  # fmt: skip
         assert words in page.text, words
     assert len(page.tags("svg")) == 5
@@ -278,3 +281,21 @@ def test_the_recipe_is_shown_as_it_is(run):
     page = page_of(run)
     for field, value in RECIPE.items():
         assert f"{field} {value}" in page.text
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 8), (8, 128), (8, 8), (128, 128)])
+def test_a_grid_of_any_shape_is_no_tower(run, height, width):
+    for file in (run / "samples").glob("*.png"):
+        file.write_bytes(pictures.png(pictures.grid(np.full((64, height, width, 1), 99, np.uint8), 8)))
+    for image in page_of(run).tags("img"):
+        shown = int(re.search(r"max-width:(\d+)px", image["style"])[1])
+        assert shown * int(image["height"]) / int(image["width"]) < 1100
+        assert shown >= int(image["width"])
+
+
+def test_the_way_to_go_on_is_short_where_runs_are_kept_as_usual(run, monkeypatch):
+    monkeypatch.chdir(run.parent)
+    Path("runs").mkdir()
+    run.rename("runs/shoes")
+    text = page_of(Path("runs/shoes")).text
+    assert "dcgan generate shoes -n 100" in text and "dcgan resume shoes " in text and "runs-dir" not in text

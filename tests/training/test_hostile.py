@@ -285,7 +285,10 @@ def test_mutated_manifests_are_refused_or_of_use(
         return
     assert isinstance(found, Manifest)
     assert len(found.classes) == len(found.counts)
-    assert found.step >= 0
+    wholes = (found.step, found.images, found.number, found.weights_bytes)
+    assert all(type(whole) is int and 0 <= whole < 2**63 for whole in wholes)
+    assert isinstance(found.recipe, Recipe) and isinstance(found.weights_sha256, str)
+    assert found.data_sha256 is None or isinstance(found.data_sha256, str)
     folder = checkpoint.parent / "again"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(checkpoint.parent, folder)

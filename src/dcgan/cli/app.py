@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import demo, generate, lists, presets, train
+from dcgan.cli import datasets, demo, generate, lists, presets, train
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -45,4 +45,4 @@ app.command("report")(train.report)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
 app.add_typer(presets.app, name="presets")
-app.add_typer(lists.datasets_app, name="datasets")
+app.add_typer(datasets.app, name="datasets")

@@ -1,4 +1,4 @@
-"""`dcgan runs` and `dcgan datasets`: what there is, as a table or as JSON."""
+"""`dcgan runs`: what there is, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from dcgan.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-datasets_app = typer.Typer(rich_markup_mode=None)
 
 
 def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
@@ -53,28 +51,12 @@ def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
         show_rows(rows, as_json, {"images": "{:,}".format, "seconds": clock}, hide=("folder",))
 
 
-@datasets_app.callback(invoke_without_command=True)
-def datasets(context: typer.Context, as_json: Json = False) -> None:
-    """List the named data sets: size, classes, licence, and whether each is on this machine already.
-
-    \b
-    Example:
-      dcgan datasets --json
-    """
-    if context.invoked_subcommand:
-        return
-    from dcgan.data.fetch import describe_sets
-
-    counts = {"images": "{:,}".format, "test_images": "{:,}".format}
-    words = {"present": lambda value: "yes" if value else "no"}
-    show_rows(describe_sets(), as_json, {**words, **counts}, hide=("title", "channels"))
-
-
 def _last(entries: list[dict[str, Any]], key: str) -> float:
     """The newest number called `key`, 0 without any: a journal may say anything."""
     from dcgan.report.journal import latest
 
-    return max(0.0, latest(entries, key) or 0.0)
+    value = latest(entries, key) or 0.0
+    return value if 0 <= value < 1e15 else 0.0
 
 
 def _data_name(run: Run) -> str:

@@ -118,7 +118,7 @@ def _print_layers(role: str, layers: list[Layer], keras: bool) -> None:
         counted = layer.parameters + (layer.statistics if keras else 0)
         trainable, total = trainable + layer.parameters, total + counted
         table.add_row(layer.name, " × ".join(map(str, layer.output)), f"{counted:,}")
-    table.add_row("[bold]total", "", f"[bold]{total:,}")
+    table.add_row("total", "", f"{total:,}", style="bold")
     if total != trainable:
         table.add_row("trainable", "", f"{trainable:,}")
         table.add_row("batch norm's mean and variance", "", f"{total - trainable:,}")

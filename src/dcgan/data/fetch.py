@@ -15,7 +15,7 @@ from typing import Any, cast
 from dcgan.data.bounded import Stream, UnavailableError, open_regular, read_bounded, short
 from dcgan.data.catalog import SETS
 from dcgan.data.rows import SPLITS, Archive, File, NamedSet, Npm
-from dcgan.data.sources import describe, fetch_from, read_archive
+from dcgan.data.sources import describe, fetch_from, in_words, read_archive
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, write_atomic
 
@@ -83,7 +83,9 @@ def _seems_there(named: NamedSet, file: File, suffixes: Sequence[str] = ("", ".g
 
 
 def describe_sets() -> list[dict[str, Any]]:
-    """One JSON-ready row per named set, with `present`: whether opening its train split needs no fetching."""
+    """One JSON-ready row per named set. source: in words; fetched: whether
+    it can be had without hands; present: whether opening its train split needs no
+    fetching, by names and sizes."""
     return [
         {
             "name": row.name,
@@ -94,6 +96,8 @@ def describe_sets() -> list[dict[str, Any]]:
             "channels": row.channels,
             "classes": len(row.classes),
             "licence": row.licence,
+            "source": "; or ".join(map(in_words, row.sources)) or row.home or "scikit-learn",
+            "fetched": bool(row.sources),
             "present": present(row),
         }
         for row in SETS.values()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -85,6 +86,14 @@ def _from_debian(source: Debian, files: Sequence[File]) -> Iterator[tuple[File, 
             _run(["apt-get", "update", *own, "-o", "Acquire::Languages=none"], folder)
             _run(["apt-get", "download", *own, source.package], folder)
         yield from read_deb(_only(folder, "*.deb"), source.folder, files)
+
+
+def in_words(source: Source) -> str:
+    """Where a set comes from, for a list."""
+    match source:
+        case Web(base=address) | Archive(url=address) if address:
+            return urllib.parse.urlsplit(address).netloc
+    return describe(source)
 
 
 def read_deb(deb: Path, folder: str, files: Sequence[File]) -> Iterator[tuple[File, bytes]]:

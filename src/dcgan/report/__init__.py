@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dcgan.errors import DcganError
-from dcgan.files import write_atomic
+from dcgan.files import is_folder, write_atomic
 from dcgan.report.journal import read
 from dcgan.report.page import render
 from dcgan.report.snapshots import collect
@@ -22,8 +22,7 @@ def write_report(folder: Path) -> Path:
     only read, so this may be called while it trains. Raises `DcganError` when there is no such folder or it
     can't be written to.
     """
-    folder = folder.resolve()
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DcganError(f"no run at {folder}: a report needs the folder that training wrote.")
     record = read(folder)
     path = folder / "report.html"

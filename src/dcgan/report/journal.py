@@ -25,12 +25,13 @@ DRAWABLE = 1e30
 class Record:
     """A run folder's texts.
 
-    name: the folder's name. recipe, data: the two JSON files, {} where missing.
+    name: the folder's name. folder: where it lies, as it was given. recipe, data: the two JSON files, {} where missing.
     events: every journal line that could be read, in order.
     notes: one sentence for each thing that could not be read.
     """
 
     name: str
+    folder: Path
     recipe: dict[str, Any]
     data: dict[str, Any]
     events: list[dict[str, Any]]
@@ -80,7 +81,7 @@ def read(folder: Path) -> Record:
     if torn:
         lost = "1 journal line" if torn == 1 else f"{torn:,} journal lines"
         notes.append(f"{lost} could not be read and was left out; a kill can tear the line being written.")
-    return Record(folder.name, recipe, data, events, notes)
+    return Record(folder.resolve().name, folder, recipe, data, events, notes)
 
 
 def number(value: object) -> float | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from dcgan.report.journal import Record, number
 from dcgan.report.words import count, duration, instant, moment, plain, text
+from dcgan.training.folder import command
 
 OPEN = 30
 """Classes shown at once; the others are a click away."""
@@ -129,13 +129,13 @@ def events(record: Record, broken: int) -> str:
 
 def going_on(record: Record) -> str:
     """The commands that make pictures with the run and continue it."""
-    name = text(shlex.quote(record.name))
+    generate, resume = (text(command(verb, record.folder)) for verb in ("generate", "resume"))
     waiting = (
         "" if record.of("checkpoint") else "<p>From the first checkpoint on, which is still to come:</p>"
     )
     return (
-        f"{waiting}<p>Make a hundred new pictures:</p><pre><code>dcgan generate {name} -n 100</code></pre>"
-        f"<p>Train on, from the last checkpoint:</p><pre><code>dcgan resume {name}</code></pre>"
+        f"{waiting}<p>Make a hundred new pictures:</p><pre><code>{generate} -n 100</code></pre>"
+        f"<p>Train on, from the last checkpoint:</p><pre><code>{resume}</code></pre>"
     )
 
 

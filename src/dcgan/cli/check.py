@@ -1,0 +1,103 @@
+"""A preflight in words, for `dcgan datasets check`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dcgan.data.preflight import Pair, Preflight
+
+WIDTH = 100
+
+MOST_SHOWN = 10
+"""Files, pairs or sizes shown of a kind; JSON has more."""
+
+
+def report(found: Preflight) -> Iterator[str]:
+    """The lines, the verdict last, none wider than a terminal but for long file names."""
+    for line in _lines(found):
+        yield from textwrap.wrap(
+            line, WIDTH, subsequent_indent=" " * 13, break_long_words=False, break_on_hyphens=False
+        )
+
+
+def _lines(found: Preflight) -> Iterator[str]:
+    from dcgan.data.preflight import in_words
+
+    height, width = found.size
+    of = f" of {found.images + found.skipped_count:,}" if found.skipped_count else ""
+    kind = f", from {found.kind}" if found.kind else ""
+    yield f"{found.name} ({found.split}{kind})"
+    yield _row("read", f"{found.images:,}{of} pictures, used as {height}×{width} {_colour(found.channels)}")
+    if found.sizes:
+        sizes = [f"{count:,} of {size.replace('x', '×')}" for size, count in found.sizes.items()]
+        yield _row("sizes", _few(sizes))
+    if found.modes:
+        yield _row("as files", in_words(found.modes))
+    if found.classes:
+        counts = [f"{name} {count:,}" for name, count in found.classes.items()]
+        yield _row("classes", f"{len(counts):,}: {_few(counts)}")
+    if found.few:
+        yield _row("few", _few(f"{name} {count}" for name, count in found.few.items()))
+    if found.skipped_count:
+        yield _row("skipped", f"{found.skipped_count:,}: {in_words(found.skipped_kinds)}")
+        files = [f"{item.get('file', '?')}: {item.get('reason', '?')}" for item in found.skipped]
+        yield from _named(files, found.skipped_count)
+    yield _row("copies", _copies(found))
+    yield from _named([_pair(pair) for pair in found.pairs], found.exact_copies + found.near_pairs)
+    if found.conflict_count:
+        yield _row("conflicts", f"{found.conflict_count:,} of one content in two classes")
+        yield from _named([_pair(pair) for pair in found.conflicts], found.conflict_count)
+    if found.test_images:
+        yield _row(
+            "test", f"{found.test_images:,} pictures, {found.leak_count:,} of them in train too, or nearly"
+        )
+        yield from _named([_pair(pair) for pair in found.leaks], found.leak_count)
+    if found.one_colour:
+        yield _row("one colour", f"{found.one_colour:,}")
+        yield from _named(found.one_colour_names, found.one_colour)
+    for note in found.notes:
+        yield _row("note", note)
+    yield f"verdict: {found.verdict}"
+
+
+def _copies(found: Preflight) -> str:
+    exact = f"{found.exact_copies:,} exact"
+    if found.exact_copies:
+        exact += f" in {found.exact_groups:,} group" + "s" * (found.exact_groups != 1)
+    near = {
+        "no": "near ones were not looked for",
+        "yes": f"{found.near_pairs:,} nearly equal pairs",
+        "in part": f"at least {found.near_pairs:,} nearly equal pairs (too many to look at all)",
+    }
+    return f"{exact}; {near[found.near_searched]}"
+
+
+def _pair(pair: Pair) -> str:
+    classes = ""
+    if pair.labels and pair.labels[0] != pair.labels[1]:
+        classes = f" ({pair.labels[0]} and {pair.labels[1]})"
+    return f"{pair.first} {'=' if pair.exact else '≈'} {pair.second}{classes}"
+
+
+def _named(items: Iterable[str], count: int) -> Iterator[str]:
+    shown = list(items)[:MOST_SHOWN]
+    yield from (_row("", f"  {item}") for item in shown)
+    if count > len(shown):
+        yield _row("", f"  … and {count - len(shown):,} more")
+
+
+def _few(items: Iterable[str]) -> str:
+    every = list(items)
+    rest = f", … and {len(every) - MOST_SHOWN:,} more" if len(every) > MOST_SHOWN else ""
+    return ", ".join(every[:MOST_SHOWN]) + rest
+
+
+def _colour(channels: int) -> str:
+    return "colour" if channels == 3 else "grey"
+
+
+def _row(what: str, text: str) -> str:
+    return f"  {what:<11}{text}"
