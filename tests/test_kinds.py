@@ -17,7 +17,7 @@ from PIL import Image
 import dcgan
 from dcgan.cli import main
 from dcgan.data import folder as folder_module
-from dcgan.data import open_dataset, prepared
+from dcgan.data import memory, open_dataset
 from dcgan.data.open import KINDS
 from dcgan.recipe import Recipe
 from dcgan.training.engine import Engine
@@ -183,7 +183,7 @@ def test_mapped_pictures_train_to_the_same_bits(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(folder_module, "CACHED_FROM_FILES", 1)
     sums, datas = [], []
     for limit in (2**30, 0):
-        monkeypatch.setattr(prepared, "MAPPED_FROM", limit)
+        monkeypatch.setattr(memory, "MAPPED_FROM", limit)
         data = open_dataset(root)
         datas.append(data)
         recipe = Recipe().with_changes(

@@ -16,7 +16,7 @@ import pytest
 from making import encoded, picture
 from PIL import Image
 
-from dcgan.data import Dataset, decoding, open_dataset, prepared
+from dcgan.data import Dataset, decoding, memory, open_dataset, prepared
 from dcgan.data import folder as folder_module
 from dcgan.errors import DcganError
 
@@ -48,7 +48,7 @@ def some(count: int = 7, colour: bool = True) -> dict[str, bytes | Image.Image]:
 
 
 def kept(cache: Path) -> list[Path]:
-    return sorted(path for path in (cache / "prepared").iterdir())
+    return sorted(path for path in (cache / "prepared").iterdir() if path.name != ".lock")
 
 
 def same(one: Dataset, other: Dataset) -> bool:
@@ -89,7 +89,7 @@ def test_the_second_opening_decodes_nothing_and_is_the_same(
     files["a/01x.png"] = picture(10, 12, colour=False).convert("RGB")
     files["captions.csv"] = b"file,caption\na/00.png,hello\n"
     root = folder(files)
-    monkeypatch.setattr(prepared, "MAPPED_FROM", 0 if mapped else 2**30)
+    monkeypatch.setattr(memory, "MAPPED_FROM", 0 if mapped else 2**30)
     plain = uncached(root, monkeypatch, **options)
     first = open_dataset(root, **options)  # type: ignore[arg-type]
     before = len(decoded)
@@ -132,7 +132,7 @@ def test_any_change_of_the_folder_is_seen(folder: Make) -> None:
     hashes.append(open_dataset(root).sha256)
     times = (root / "a" / "00.png").stat()
     other = encoded(Image.new("RGB", (12, 10), "red"))
-    (root / "a" / "00.png").write_bytes(other)
+    (root / "a" / "00.png").write_bytes(other + bytes(times.st_size - len(other)))  # the same size, too
     os.utime(root / "a" / "00.png", ns=(times.st_atime_ns, times.st_mtime_ns))  # as programs that copy do
     hashes.append(open_dataset(root).sha256)
     (root / "a" / "00.png").unlink()
@@ -165,7 +165,7 @@ def test_a_file_that_changes_between_two_looks_is_not_used(
 def test_damage_is_noticed_and_mended(
     folder: Make, cache: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool, ending: str, damage: str
 ) -> None:
-    monkeypatch.setattr(prepared, "MAPPED_FROM", 0 if mapped else 2**30)
+    monkeypatch.setattr(memory, "MAPPED_FROM", 0 if mapped else 2**30)
     root = folder(some())
     first = open_dataset(root)
     (path,) = (
@@ -255,22 +255,24 @@ def test_a_cache_that_cannot_be_written_costs_time_not_the_run(
     assert data.sha256 == plain.sha256 and "were not kept for next time" in data.origin["notes"][-1]
 
 
+@pytest.mark.parametrize("call", ["posix_fallocate", "fsync"])
 def test_a_full_disk_costs_time_not_the_run(
-    folder: Make, cache: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Make, cache: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    def full(descriptor: int, offset: int, size: int) -> None:
+    def full(*arguments: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    root = folder(some())
+    root = folder({**some(), "a/bad.jpg": encoded(picture(), "JPEG")[:-40]})
+    plain = uncached(root, monkeypatch)
+    monkeypatch.setattr(os, call, full)
     data = open_dataset(root)
-    assert data.sha256 == uncached(root, monkeypatch).sha256
-    assert "No space left on device" in data.origin["notes"][-1] and kept(cache) == []
+    assert data.sha256 == plain.sha256 and data.origin["skipped_count"] == 1 and kept(cache) == []
+    assert "No space left on device" in data.origin["notes"][-1]
 
 
 def test_more_than_memory_without_a_cache_is_one_line(folder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DCGAN_CACHE_LIMIT", "0")
-    monkeypatch.setattr(prepared, "physical_memory", lambda: 1000)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 1000)
     with pytest.raises(
         DcganError, match=r"7 images of 10×12 need .* choose a smaller size, or give the cache room"
     ):

@@ -21,8 +21,8 @@ from dcgan.data.dataset import Dataset
 from dcgan.data.findings import Findings, printable
 from dcgan.data.images import SMALLEST_SIDE, fit_all, with_channels
 from dcgan.data.layout import class_names
+from dcgan.data.memory import physical_memory
 from dcgan.data.options import Options
-from dcgan.data.prepared import physical_memory
 from dcgan.errors import DcganError
 
 Labels = NDArray[np.int64] | Sequence[str] | None

@@ -20,9 +20,6 @@ FILE, LABEL, CAPTION = (
 )
 """What the columns may be called."""
 
-LARGEST_CAPTIONS = 512 * 2**20
-"""Bytes of such a file."""
-
 
 @dataclass(frozen=True)
 class Line:
@@ -39,8 +36,6 @@ def read_captions(content: bytes, where: str) -> list[Line]:
 
     Raises `DcganError` with the number of the line that cannot be understood.
     """
-    if len(content) > LARGEST_CAPTIONS:
-        raise DcganError(f"{printable(where)} is larger than {LARGEST_CAPTIONS >> 20} MB")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -19,8 +19,9 @@ from dcgan.data.decoding import Decoded, decode_all, in_parallel
 from dcgan.data.findings import Findings, printable, some
 from dcgan.data.images import Header, UnreadableError, measure
 from dcgan.data.layout import Candidate, candidates
+from dcgan.data.memory import Shape, out_of_memory
 from dcgan.data.options import Options
-from dcgan.data.prepared import READER, Cache, Pixels, Shape, out_of_memory
+from dcgan.data.prepared import READER, Cache, Pixels
 from dcgan.data.tree import Tree, folder_tree
 from dcgan.data.zipped import zip_tree
 from dcgan.errors import DcganError
@@ -160,8 +161,7 @@ def _listing(tree: Tree, options: Options) -> str:
     """A print of what can be seen without opening a file: it changes when the pictures may have changed."""
     asked = (options.split, options.size, options.channels, options.fit, options.fallback)
     whole = hashlib.sha256(repr((READER, os.fsencode(tree.path.absolute()), asked)).encode())
-    for entry in tree.entries:
-        whole.update(os.fsencode(entry.name) + repr((entry.size, entry.stamp)).encode())
+    whole.update(os.fsencode("\n".join(map(repr, tree.entries))))
     return whole.hexdigest()
 
 
@@ -214,17 +214,19 @@ def _pixels(
             progress=options.progress,
         )
         facts = {"failed": done.failed, "grey": done.grey}
-        _skip_failed(pictures, facts, found)
         if not done.kept:
+            _skip_failed(pictures, facts, found)
             raise _nothing(tree, found)
         return _key(pictures, size, options.fit, done.shape[1]), done.shape, facts
 
     prepared = cache.prepare(shape, decoded) if cache else None
     if prepared:
+        _skip_failed(pictures, prepared.facts, found)
         return prepared, _key(pictures, size, options.fit, prepared.images.shape[1])
     with out_of_memory(shape):
         array = np.empty(shape, np.uint8)
         _, used, facts = decoded(array)
+        _skip_failed(pictures, facts, found)
         images = array if used == shape else array.reshape(-1)[: math.prod(used)].reshape(used).copy()
     return Pixels(images, facts), None
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from dcgan.data.decoding import in_parallel
 from dcgan.data.fetch import cache_folder
+from dcgan.data.memory import Shape, in_memory
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, remove, sync_directory, write_atomic
 
@@ -30,15 +32,11 @@ READER = 1
 DEFAULT_LIMIT = 20 * 10**9
 """Bytes of all prepared pictures together, unless $DCGAN_CACHE_LIMIT says otherwise; the least recently used go."""
 
-MAPPED_FROM = 2**30
-"""Bytes from which pictures are mapped from the file instead of read, on a machine with 4 GiB of memory or more."""
-
 HEADER = 128
 """Bytes before the pixels: the header of the .npy format, padded."""
 
 _BLOCK = 2**26
-
-Shape = tuple[int, int, int, int]
+_STALE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -122,40 +120,54 @@ class Cache:
             )
             return None
         try:
-            make_folder(self.folder)
-            self._sweep(size)
-            temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}.npy"
-            stream = temporary.open("xb+")
-        except (DcganError, OSError) as error:
-            self.notes.append(f"prepared pictures were not kept for next time: {_why(error)}")
-            return None
-        try:
-            with stream:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX)  # while it is held the file is no leftover
-                    # Without this a full disk would be a signal in the midst of decoding, not an error here.
-                    os.posix_fallocate(stream.fileno(), 0, size)
-                except OSError as error:
-                    self.notes.append(f"prepared pictures were not kept for next time: {_why(error)}")
-                    return None
+            with self._room(size) as stream:
                 whole = np.memmap(stream, np.uint8, "r+", HEADER, shape)
                 key, shape, facts = fill(whole)
-                images = whole.reshape(-1)[: prod(shape)].reshape(shape)
-                facts = {**facts, "shape": list(shape), "crc32": _checksums(images)}
+                facts = {**facts, "shape": list(shape), "crc32": _checksums(whole.reshape(-1)[: prod(shape)])}
                 whole.flush()
-                del images, whole
-                stream.seek(0)
-                stream.write(_header(shape))
-                stream.truncate(HEADER + prod(shape))
-                stream.flush()
-                os.fsync(stream.fileno())
-                temporary.replace(self._path(key, "npy"))
-                sync_directory(self.folder)
-                self._write(self._path(key, "json"), facts)
-                return Pixels(_map_or_read(stream, self._path(key, "npy"), shape), facts)
+                del whole
+                return Pixels(self._keep(stream, key, shape, facts), facts)
+        except OSError as error:
+            self.notes.append(f"prepared pictures were not kept for next time: {error.strerror or error}")
+        except _NotKeptError as error:
+            self.notes.append(f"prepared pictures were not kept for next time: {error}")
+        return None
+
+    @contextlib.contextmanager
+    def _room(self, size: int) -> Iterator[IO[bytes]]:
+        """A locked temporary file of `size` bytes, which is gone afterwards unless it was renamed."""
+        with _not_kept():
+            make_folder(self.folder)
+        temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}.npy"
+        try:
+            # Under one lock for all: between being made and being locked a file would look like a leftover.
+            with (self.folder / ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with _not_kept():
+                    self._sweep(size)
+                stream = temporary.open("xb+")
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            with stream:
+                # Without this a full disk would be a signal in the midst of decoding, not an error here.
+                os.posix_fallocate(stream.fileno(), 0, size)
+                yield stream
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+    def _keep(self, stream: IO[bytes], key: str, shape: Shape, facts: dict[str, Any]) -> NDArray[np.uint8]:
+        """Finish the temporary file and put it and its facts in place."""
+        stream.seek(0)
+        stream.write(_header(shape))
+        stream.truncate(HEADER + prod(shape))
+        stream.flush()
+        os.fsync(stream.fileno())
+        path = self._path(key, "npy")
+        Path(stream.name).replace(path)
+        with _not_kept():
+            sync_directory(self.folder)
+            self._write(self._path(key, "json"), facts)
+        return _map_or_read(stream, path, shape)
 
     def _path(self, name: str, ending: str) -> Path:
         return self.folder / f"{name}.{ending}"
@@ -180,8 +192,14 @@ class Cache:
 
     def _sweep(self, coming: int) -> None:
         """Remove what dead processes left, then the least recently used pictures until `coming` bytes fit."""
-        for leftover in self.folder.glob(f"{TEMPORARY}*"):
+        for leftover in self.folder.glob(f"{TEMPORARY}*.npy"):
             _remove_if_dead(leftover)
+        for leftover in self.folder.glob(
+            f"{TEMPORARY}*.json"
+        ):  # not locked; a living process is done at once
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                    remove(leftover)
         ages = []
         for path in self.folder.glob("*.npy"):
             if path.name.startswith(TEMPORARY):
@@ -221,16 +239,6 @@ def cache_limit() -> int:
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))
 
 
-def in_memory(size: int) -> bool:
-    """Whether `size` bytes of pictures are read into memory rather than mapped."""
-    return size <= min(MAPPED_FROM, physical_memory() // 4)
-
-
-def physical_memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 def _header(shape: Shape) -> bytes:
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
     return b"\x93NUMPY\1\0" + (HEADER - 10).to_bytes(2, "little") + text.ljust(HEADER - 11).encode() + b"\n"
@@ -265,21 +273,14 @@ def _remove_if_dead(path: Path) -> None:
         path.unlink()
 
 
-def _why(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+class _NotKeptError(Exception):
+    """The cache refuses a write, with the reason."""
 
 
 @contextlib.contextmanager
-def out_of_memory(shape: Shape) -> Iterator[None]:
-    """Say in one line that pictures of `shape` do not fit into memory."""
-    need = prod(shape)
-    message = (
-        f"{shape[0]:,} images of {shape[2]}×{shape[3]} need {need / 2**30:.1f} GiB of memory: choose a smaller size, "
-        "or give the cache room ($DCGAN_CACHE, $DCGAN_CACHE_LIMIT) to map them from there"
-    )
-    if need > 0.8 * physical_memory():
-        raise DcganError(message)
+def _not_kept() -> Iterator[None]:
+    """Tell the refusals of `dcgan.files` from what goes wrong with the pictures."""
     try:
         yield
-    except MemoryError:
-        raise DcganError(message) from None
+    except DcganError as error:
+        raise _NotKeptError(str(error)) from error

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from dcgan.data.findings import Findings, printable, some
 from dcgan.data.images import read_file
 from dcgan.errors import DcganError
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file of a tree. name: relative, with slashes. stamp: changes whenever the content may have changed."""
 
     name: str
@@ -63,27 +63,27 @@ def folder_tree(folder: Path) -> Tree:
     waiting = [""]
     while waiting:
         here = waiting.pop()
-        before = len(entries) + len(waiting)
         try:
             with os.scandir(folder / here) as found:
-                for item in found:
-                    if hidden(item.name):
-                        continue
-                    name = f"{here}{item.name}"
-                    if item.is_dir(follow_symlinks=False):
-                        waiting.append(f"{name}/")
-                    elif item.is_dir():
-                        linked.append(name)
-                    else:
-                        entries.append(_entry(name, item))
+                items = sorted((item for item in found if not hidden(item.name)), key=lambda item: item.name)
         except OSError as error:
             reason = error.strerror or "cannot be read"
             if not here:
                 raise DcganError(f"cannot read the folder {printable(str(folder))}: {reason}") from error
             findings.skip(here, f"cannot read the folder: {reason}", "unreadable")
-        else:
-            if here and len(entries) + len(waiting) == before:
-                empty.append(here[:-1])
+            continue
+        if here and not items:
+            empty.append(here[:-1])
+        folders = []
+        for item in items:
+            name = f"{here}{item.name}"
+            if item.is_dir(follow_symlinks=False):
+                folders.append(f"{name}/")
+            elif item.is_dir():
+                linked.append(name)
+            else:
+                entries.append(_entry(name, item))
+        waiting += reversed(folders)
     if linked:
         findings.notes.append(f"links to folders were not followed: {some(sorted(linked))}")
     if empty:

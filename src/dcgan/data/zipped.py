@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import struct
+import threading
 import zipfile
 import zlib
 from collections import Counter
@@ -73,10 +74,17 @@ def zip_tree(path: Path) -> Iterator[Tree]:
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise DcganError(f"{shown} is not a readable zip archive: {reason}") from error
 
+        counting = threading.Lock()  # zipfile counts its open members without one
+
         def read(entry: Entry) -> bytes:
             try:
-                with archive.open(infos[entry.name]) as member:
+                with counting:
+                    member = archive.open(infos[entry.name])
+                try:
                     content = member.read(LARGEST_FILE + 1)
+                finally:
+                    with counting:
+                        member.close()
             except BROKEN as error:
                 reason = " ".join(str(error).split())[:120] or type(error).__name__
                 raise UnreadableError(f"cannot be unpacked: {reason}") from error
