@@ -162,6 +162,16 @@ def test_the_search_stops_at_its_bounds_and_says_so(
     assert find_duplicates(images).complete
 
 
+def test_large_pictures_are_worked_on_in_small_blocks(
+    originals: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.concatenate([originals, changed(originals[:60], as_jpeg(75))])
+    whole = find_duplicates(images)
+    monkeypatch.setattr(duplicates, "_BLOCK_VALUES", 7 * images[0].size)
+    pieces = find_duplicates(images)
+    assert np.array_equal(whole.near, pieces.near) and len(whole.near) > 50
+
+
 def test_the_order_of_pictures_changes_only_the_numbers(originals: Pixels) -> None:
     images = np.concatenate([originals, changed(originals[:30], as_jpeg(80)), originals[:5]])
     order = np.random.default_rng(1).permutation(len(images))
