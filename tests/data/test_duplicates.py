@@ -147,6 +147,17 @@ def test_all_neighbours_are_found_whatever_the_order(
         assert len(found) == len(set(found)) and set(found) == expected and len(expected) > 100
 
 
+def test_neighbours_that_differ_along_the_first_component_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points on an arc: those nearly as far apart as allowed are as far apart in their projections."""
+    angles = np.random.default_rng(0).permutation(np.arange(-40, 41)) * 0.0123
+    hashes = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    apart = 2 * np.sin(abs(angles[:, None] - angles) / 2)
+    expected = {(i, j) for i, j in np.argwhere(apart <= 0.1).tolist() if i < j}
+    monkeypatch.setattr(duplicates, "_BLOCK", 16)
+    found = np.concatenate([pairs for pairs in duplicates._neighbours(hashes, 0.1) if pairs is not None])
+    assert {tuple(sorted(pair)) for pair in found.tolist()} == expected and len(expected) > 500
+
+
 def test_the_search_stops_at_its_bounds_and_says_so(
     originals: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,7 +171,7 @@ def test_celeba_is_decoded_straight_to_the_size(give: Give, monkeypatch: pytest.
     assert np.array_equal(data.images[1], np.asarray(image).transpose(2, 0, 1))
     assert open_dataset("celeba", size=(32, 48)).images.shape == (2, 3, 32, 48)
     assert open_dataset("celeba", split="test", channels=1).images.shape == (1, 1, 64, 64)
-    padded = open_dataset("celeba", fit="pad", size=(32, 32))
+    padded = open_dataset("celeba", fit="pad")
     assert (padded.images[:, :, :, 0] == 255).all(), "higher than wide: white at the sides"
     steps.clear()
     again = open_dataset("celeba", progress=lambda done, total: steps.append((done, total)))
