@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -50,6 +51,8 @@ def dcgan_in_child(
     child = os.fork()
     if child == 0:
         status = 99
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(200)  # a child that waits for something for ever must not outlive the tests
         try:
             for number, target in targets.items():
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

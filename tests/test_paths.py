@@ -117,6 +117,15 @@ def test_a_folder_of_pictures_does_not_hide_a_model_of_its_name(tmp_path: Path) 
 
 
 @forks
+def test_a_file_where_runs_are_kept_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    dcgan_in_child(tmp_path, "runs", "--runs-dir", "file").assert_one_line(
+        2, "folder file", "Not a directory"
+    )
+    assert dcgan_in_child(tmp_path, "runs", "--runs-dir", "not-yet").status == 0
+
+
+@forks
 @pytest.mark.parametrize("out", [".", "..", "/", "./", "../.."])
 def test_designs_do_not_replace_the_folder_one_is_in(tmp_path: Path, out: str) -> None:
     done = dcgan_in_child(tmp_path, "generate", "mnist", "-n", "1", "--out", out)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dcgan.errors import DcganError
-from dcgan.files import is_folder, open_file
+from dcgan.files import exists, open_file
 from dcgan.model import Block, Generated, Model
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
@@ -121,7 +121,7 @@ def checkpoint_model(path: Path, engine: Engine | None = None) -> Model:
 
 def list_runs(runs: Path) -> list[Run]:
     """The runs in a folder, by name. What is not a run is passed over."""
-    if not is_folder(runs):
+    if not exists(runs):
         return []
     try:
         folders = sorted(runs.iterdir())

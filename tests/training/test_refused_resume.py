@@ -180,3 +180,10 @@ def test_a_run_whose_data_had_no_place_asks_for_it(tmp_path: Path) -> None:
     folder = trained(tmp_path, digits(40), 4)
     with pytest.raises(DcganError, match="give them with --data"):
         dcgan.resume(folder, images=96)
+
+
+def test_a_samples_folder_that_is_gone_is_made_again(tmp_path: Path) -> None:
+    folder = trained(tmp_path, digits(40), 4)
+    shutil.rmtree(folder / layout.SAMPLES)
+    train(folder, digits(40), 6)
+    assert list((folder / layout.SAMPLES).glob("*.png"))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dcgan.data.dataset import Dataset
 from dcgan.errors import DcganError, Diverged, Interrupted, enough_memory
-from dcgan.files import exists, write_atomic, write_json
+from dcgan.files import exists, make_folder, write_atomic, write_json
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
 from dcgan.training.budget import Budget
@@ -148,6 +148,7 @@ class _Session:
         damaged += self._missing(checkpoints)
         if not exists(self.folder / layout.RECIPE) or layout.read_recipe(self.folder) != self.recipe:
             write_json(self.folder / layout.RECIPE, self.recipe.to_dict())
+        make_folder(self.folder / layout.SAMPLES)
         again = self.saved_step > 0 or exists(self.journal.path)
         self.journal.rewind(self.trainer.step)
         facts = self.engine.describe()
