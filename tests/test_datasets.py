@@ -122,6 +122,7 @@ def test_help_shows_an_example(command: Command, name: str) -> None:
         (["show", "digits", "--out", "sheet.jpg"], "ends in .png"),
         (["show", "digits", "--out", "nowhere/sheet.png"], "cannot write nowhere/sheet.png"),
         (["check", "digits", "--channels", "2"], "1 (grey) or 3 (colour)"),
+        (["check", "digits", "--fit", "pda"], "did you mean pad"),
         (["check", "celeba"], "img_align_celeba.zip"),
     ],
 )
@@ -194,9 +195,12 @@ def test_check_says_what_is_wrong_and_what_to_do(command: Command, tmp_path: Pat
     assert any("a/broken.png: not an image" in line for line in lines)
     assert "a/00.png = b/copy.png (a and b)" in out
     assert lines[-1].strip().startswith("verdict: usable but") or "verdict: usable but" in out
-    status, out, _ = command("check", "./shoes", "--json", "--size", "32", "--channels", "1")
+    assert "16×16" in out.split("sizes", 1)[1].splitlines()[0] and "from a folder" in lines[0]
+    status, out, _ = command("check", "./shoes", "--json", "--size", "32", "--channels", "1", "--fit", "pad")
     found = json.loads(out)
     assert status == 0 and found["size"] == [32, 32] and found["channels"] == 1
+    assert found["fit"] == "pad" and found["sizes"] == {"16x16": 61}
+    assert found["skipped_kinds"] == {"wrong type": 1}
     assert found["conflict_count"] == 1 and found["state"] == "usable but"
     assert found["conflicts"][0] == {
         "first": "a/00.png",

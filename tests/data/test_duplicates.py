@@ -147,6 +147,17 @@ def test_all_neighbours_are_found_whatever_the_order(
         assert len(found) == len(set(found)) and set(found) == expected and len(expected) > 100
 
 
+def test_neighbours_that_differ_along_the_first_component_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points on an arc: those nearly as far apart as allowed are as far apart in their projections."""
+    angles = np.random.default_rng(0).permutation(np.arange(-40, 41)) * 0.0123
+    hashes = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    apart = 2 * np.sin(abs(angles[:, None] - angles) / 2)
+    expected = {(i, j) for i, j in np.argwhere(apart <= 0.1).tolist() if i < j}
+    monkeypatch.setattr(duplicates, "_BLOCK", 16)
+    found = np.concatenate([pairs for pairs in duplicates._neighbours(hashes, 0.1) if pairs is not None])
+    assert {tuple(sorted(pair)) for pair in found.tolist()} == expected and len(expected) > 500
+
+
 def test_the_search_stops_at_its_bounds_and_says_so(
     originals: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +171,16 @@ def test_the_search_stops_at_its_bounds_and_says_so(
         found = find_duplicates(images)
         assert not found.complete and 0 < len(found.near) < 120
     assert find_duplicates(images).complete
+
+
+def test_large_pictures_are_worked_on_in_small_blocks(
+    originals: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.concatenate([originals, changed(originals[:60], as_jpeg(75))])
+    whole = find_duplicates(images)
+    monkeypatch.setattr(duplicates, "_BLOCK_VALUES", 7 * images[0].size)
+    pieces = find_duplicates(images)
+    assert np.array_equal(whole.near, pieces.near) and len(whole.near) > 50
 
 
 def test_the_order_of_pictures_changes_only_the_numbers(originals: Pixels) -> None:

@@ -166,11 +166,16 @@ def test_celeba_is_decoded_straight_to_the_size(give: Give, monkeypatch: pytest.
     data = open_dataset("celeba", progress=lambda done, total: steps.append((done, total)))
     assert data.images.shape == (2, 3, 64, 64) and data.labels is None and data.classes == ()
     assert data.names == ("000001.jpg", "000002.jpg") and data.captions is None
-    assert steps == [(2, 2)] and set(data.origin["files"]) == set(celeba(b""))
+    assert steps[-1] == (2, 2) and set(data.origin["files"]) == set(celeba(b""))
     image = fit(decode(encoded(picture(218, 178, seed=2), "JPEG")), (64, 64))
     assert np.array_equal(data.images[1], np.asarray(image).transpose(2, 0, 1))
     assert open_dataset("celeba", size=(32, 48)).images.shape == (2, 3, 32, 48)
     assert open_dataset("celeba", split="test", channels=1).images.shape == (1, 1, 64, 64)
+    padded = open_dataset("celeba", fit="pad")
+    assert (padded.images[:, :, :, 0] == 255).all(), "higher than wide: white at the sides"
+    steps.clear()
+    again = open_dataset("celeba", progress=lambda done, total: steps.append((done, total)))
+    assert np.array_equal(again.images, data.images) and steps == [], "kept prepared"
     whole = open_dataset("celeba", split="all")
     assert whole.names == tuple(f"00000{index}.jpg" for index in range(1, 5)) and len(whole) == 4
     assert present(SETS["celeba"])

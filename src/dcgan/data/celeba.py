@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan.data.decoding import in_parallel
 from dcgan.data.images import LARGEST_FILE, UnreadableError, decode, fit
+from dcgan.data.prepared import READER, Cache, Shape, out_of_memory
 from dcgan.errors import DcganError
 
 PARTS = {"train": "0", "val": "1", "test": "2"}
 """How list_eval_partition.txt names the splits."""
 
 FOLDER = "img_align_celeba/"
-_IN_FLIGHT = 256
 _BROKEN = (OSError, EOFError, KeyError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile)
 
 
@@ -42,39 +43,48 @@ def captions_of(attributes: bytes, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def read_faces(
     archive: Path,
+    sha256: str,
     names: tuple[str, ...],
     size: tuple[int, int],
+    how: str,
+    notes: list[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.uint8]:
-    """The pictures `names` of the zip: uint8 (N, 3, *size), read in place, centre crop.
+    """The pictures `names` of the zip: uint8 (N, 3, *size), read in place; kept prepared for the next time.
 
-    The archive was verified by its checksum, so a picture that cannot be read is a `DcganError`, not skipped.
+    sha256: of the archive, which was verified: so a picture that cannot be read is a `DcganError`, not skipped.
+    how: one of `images.FITS`. notes: gets what the user should know of the cache.
     """
-    try:
-        images = np.empty((len(names), 3, *size), np.uint8)
-    except MemoryError:
-        need = len(names) * 3 * size[0] * size[1] / 2**30
-        raise DcganError(
-            f"celeba: {len(names):,} images of {size[0]}×{size[1]} need {need:.1f} GiB of memory: "
-            "choose a smaller size"
-        ) from None
+    shape = (len(names), 3, *size)
+    key = hashlib.sha256(repr((READER, "celeba", sha256, names, size, how)).encode()).hexdigest()
 
-    with zipfile.ZipFile(archive) as opened, ThreadPoolExecutor(os.cpu_count()) as pool:
-
-        def read(index: int) -> None:
-            with opened.open(FOLDER + names[index]) as member:
-                content = member.read(LARGEST_FILE + 1)
-            pixels = np.asarray(fit(decode(content, near=max(size)).convert("RGB"), size))
-            images[index] = pixels.transpose(2, 0, 1)
-
+    def decoded(images: NDArray[np.uint8]) -> tuple[str, Shape, dict[str, Any]]:
         try:
-            for start in range(0, len(names), _IN_FLIGHT):
-                stop = min(start + _IN_FLIGHT, len(names))
-                for _ in pool.map(read, range(start, stop)):
-                    pass
-                if progress:
-                    progress(stop, len(names))
+            with zipfile.ZipFile(archive) as opened:
+                in_parallel(
+                    lambda index: _decode(opened, names, index, how, images), range(len(names)), progress
+                )
         except (*_BROKEN, UnreadableError) as error:
-            pool.shutdown(cancel_futures=True)
             raise DcganError(f"celeba: {archive} holds a picture that cannot be read: {error}") from error
+        return key, shape, {}
+
+    cache = Cache.find()
+    kept = (cache.load(key) or cache.prepare(shape, decoded)) if cache else None
+    if cache:
+        notes += cache.notes
+    if kept:
+        return kept.images
+    with out_of_memory(shape):
+        images = np.empty(shape, np.uint8)
+    decoded(images)
     return images
+
+
+def _decode(
+    opened: zipfile.ZipFile, names: tuple[str, ...], index: int, how: str, images: NDArray[np.uint8]
+) -> None:
+    size = images.shape[2], images.shape[3]
+    with opened.open(FOLDER + names[index]) as member:
+        content = member.read(LARGEST_FILE + 1)
+    pixels = np.asarray(fit(decode(content, near=max(size)).convert("RGB"), size, how))
+    images[index] = pixels.transpose(2, 0, 1)

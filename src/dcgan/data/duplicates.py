@@ -13,6 +13,7 @@ by chance, and noise flips the others. This way takes 3 s and finds 99 % (one co
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,7 +44,10 @@ MOST_PAIRS = 500_000
 """Pairs looked at pixel by pixel in all; the search says when it stops there."""
 
 _BLOCK = 4096
-"""Pictures or pairs worked on at a time."""
+"""Hashes or pairs worked on at a time, at most."""
+
+_BLOCK_VALUES = 2**24
+"""Pixel values worked on at a time: four bytes each, a few times over."""
 
 Floats = NDArray[np.float32]
 
@@ -118,12 +122,17 @@ def exact_groups(images: NDArray[np.uint8]) -> tuple[tuple[int, ...], ...]:
 def perceptual_hashes(images: NDArray[np.uint8]) -> Floats:
     """float32 (N, 64), each of length 1; all zeros for a picture of too little contrast."""
     hashes = np.empty((len(images), CELLS * CELLS), np.float32)
-    for start in range(0, len(images), _BLOCK):
-        cells = _averaged(with_channels(images[start : start + _BLOCK], 1), CELLS)
-        hashes[start : start + _BLOCK] = np.where(
+    rows = _at_once(images)
+    for start in range(0, len(images), rows):
+        cells = _averaged(with_channels(images[start : start + rows], 1), CELLS)
+        hashes[start : start + rows] = np.where(
             cells.std(axis=1, keepdims=True) < LEAST_CONTRAST, 0, _unit(cells)
         )
     return hashes
+
+
+def _at_once(images: NDArray[np.uint8]) -> int:
+    return max(1, min(_BLOCK, _BLOCK_VALUES // max(1, math.prod(images.shape[1:]))))
 
 
 def _averaged(images: NDArray[np.uint8], side: int) -> Floats:
@@ -181,10 +190,13 @@ def _neighbours(hashes: Floats, apart: float) -> Iterator[NDArray[np.int64] | No
 def _are_copies(images: NDArray[np.uint8], pairs: NDArray[np.int64], tolerance: float) -> NDArray[np.bool_]:
     """Whether the two pictures of each pair are one, by their pixels."""
     same = np.ones(len(pairs), np.bool_)
-    for channels, most in ((1, MOST_GREY), (3, MOST_COLOUR)):
-        if channels <= images.shape[1]:
-            first, second = (
-                _unit(_averaged(with_channels(images[side], channels), VERIFIED_SIDE)) for side in pairs.T
-            )
-            same &= np.linalg.norm(first - second, axis=1) <= tolerance * most
+    rows = _at_once(images)
+    for start in range(0, len(pairs), rows):
+        sides = pairs[start : start + rows].T
+        for channels, most in ((1, MOST_GREY), (3, MOST_COLOUR)):
+            if channels <= images.shape[1]:
+                first, second = (
+                    _unit(_averaged(with_channels(images[side], channels), VERIFIED_SIDE)) for side in sides
+                )
+                same[start : start + rows] &= np.linalg.norm(first - second, axis=1) <= tolerance * most
     return same

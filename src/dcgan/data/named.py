@@ -18,10 +18,9 @@ from dcgan.data.emoji import emoji_rows
 from dcgan.data.fetch import Fetched, Report, fetch
 from dcgan.data.idx import read_idx
 from dcgan.data.mat import read_mat
+from dcgan.data.options import Progress
 from dcgan.data.rows import NamedSet
 from dcgan.errors import DcganError
-
-Progress = Callable[[int, int], None]
 
 
 class Pictures(NamedTuple):
@@ -37,13 +36,15 @@ class Pictures(NamedTuple):
 class Request:
     """What a reader is given: one split of a set, and its files.
 
-    size: (height, width) to decode to, for pictures too large to be held as they are.
+    size: (height, width) to decode to, and how another shape comes to it, for pictures too large to be held as
+    they are.
     """
 
     named: NamedSet
     split: str
     fetched: Fetched
     size: tuple[int, int]
+    how: str = "crop"
     progress: Progress | None = None
 
     @property
@@ -58,10 +59,12 @@ def read_named(
     report: Report | None = None,
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,
+    how: str = "crop",
 ) -> Dataset:
     """The set as its authors made it; "all" is every split, one after the other.
 
-    size: (height, width) asked for. Only a set in `SHRUNK` comes in it; the others come at their own size.
+    size: (height, width) asked for, how: one of `images.FITS`. Only a set in `SHRUNK` comes so; the others come at
+        their own size.
     progress: given (pictures read, pictures in all) where reading takes long.
     """
     splits = named.splits(split)
@@ -70,7 +73,7 @@ def read_named(
     shape = size if size and named.reader in SHRUNK else named.size
     parts = []
     for part in splits:
-        read = READERS[named.reader](Request(named, part, fetched, shape, progress))
+        read = READERS[named.reader](Request(named, part, fetched, shape, how, progress))
         expected = (named.images[part], named.channels, *shape)
         if read.images.shape != expected or len(read.labels) not in (0, len(read.images)):
             raise DcganError(
@@ -102,9 +105,15 @@ def read_named(
 
 def _together(parts: list[Pictures]) -> NDArray[np.uint8]:
     """All images in one array of our own; a part is let go as soon as it was copied."""
-    if len(parts) == 1 and parts[0].images.flags.writeable and parts[0].images.flags.c_contiguous:
-        return parts[0].images
-    shape = parts[0].images.shape[1:]
+    first = parts[0].images
+    if (
+        len(parts) == 1
+        and first.flags.c_contiguous
+        and (first.flags.writeable or isinstance(first, np.memmap))
+    ):
+        return first
+    shape = first.shape[1:]
+    del first
     images = np.empty((sum(len(part.images) for part in parts), *shape), np.uint8)
     at = 0
     while parts:
@@ -174,15 +183,19 @@ def _svhn(request: Request) -> Pictures:
 
 def _celeba(request: Request) -> Pictures:
     """The zip, the list of splits and, where it is there, the list of attributes."""
-    archive, partition, attributes = (file.name for file in request.named.files)
-    names = names_of(request.fetched.contents[partition], request.split)
-    told = request.fetched.contents.get(attributes)
-    return Pictures(
-        read_faces(request.fetched.paths[archive], names, request.size, request.progress),
-        np.zeros(0, np.int64),
-        captions_of(told, names) if told else (),
+    archive, partition, attributes = request.named.files
+    names = names_of(request.fetched.contents[partition.name], request.split)
+    told = request.fetched.contents.get(attributes.name)
+    images = read_faces(
+        request.fetched.paths[archive.name],
+        archive.sha256,
         names,
+        request.size,
+        request.how,
+        request.fetched.notes,
+        request.progress,
     )
+    return Pictures(images, np.zeros(0, np.int64), captions_of(told, names) if told else (), names)
 
 
 Reader = Callable[[Request], Pictures]

@@ -71,7 +71,7 @@ def open_dataset(
     """
     options = Options(split, size, channels, fit, fallback, report, progress)
     if isinstance(source, str) and source in SETS:
-        data = read_named(SETS[source], split, report, size, progress)
+        data = read_named(SETS[source], split, report, size, progress, fit)
         images = with_channels(fit_all(data.images, size or data.size, fit), channels or data.channels)
         return dataclasses.replace(data, images=images, origin=_origin(data, "a named set", options))
     path = _existing(source)

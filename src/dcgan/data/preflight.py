@@ -192,9 +192,9 @@ def _classes_of(data: Dataset, first: int, second: int) -> tuple[str, str] | Non
 
 def _one_colour(images: NDArray[np.uint8]) -> list[int]:
     flat: list[int] = []
-    for start in range(0, len(images), 4096):
-        block = images[start : start + 4096].reshape(len(images[start : start + 4096]), images.shape[1], -1)
-        flat += (start + np.flatnonzero((block == block[:, :, :1]).all(axis=(1, 2)))).tolist()
+    for start in range(0, len(images), 1024):
+        block = images[start : start + 1024]
+        flat += (start + np.flatnonzero((block == block[:, :, :1, :1]).all(axis=(1, 2, 3)))).tolist()
     return flat
 
 
