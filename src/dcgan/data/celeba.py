@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from dcgan.data.decoding import in_parallel
 from dcgan.data.images import LARGEST_FILE, UnreadableError, decode, fit
-from dcgan.data.prepared import READER, Cache, Shape, out_of_memory
+from dcgan.data.memory import Shape, out_of_memory
+from dcgan.data.prepared import READER, Cache
 from dcgan.errors import DcganError
 
 PARTS = {"train": "0", "val": "1", "test": "2"}
