@@ -15,8 +15,8 @@ from dcgan.data.preflight import preflight, summary_lines
 from dcgan.errors import DcganError, enough_memory, one_of
 from dcgan.files import is_file, is_folder
 from dcgan.model import Model, load_model
+from dcgan.presets import Preset, preset_for
 from dcgan.presets import preset as find_preset
-from dcgan.presets import preset_for
 from dcgan.recipe import Recipe
 from dcgan.run import Run, checkpoint_model, list_runs
 from dcgan.training import folder as layout
@@ -24,6 +24,7 @@ from dcgan.training.budget import Budget
 from dcgan.training.checkpoint import list_manifests
 from dcgan.training.engine import Engine
 from dcgan.training.loop import Watcher, check, fit
+from dcgan.training.state import expected_state
 
 PRETRAINED = Path(__file__).with_name("pretrained")
 REPORT_COST = 50
@@ -72,6 +73,15 @@ def train(
     arguments.check_settings(settings)
     arguments.check_calls(watch=watch, tell=tell, progress=progress)
     chosen = find_preset(preset) if preset is not None else None
+    changes = {key: value for key, value in (("batch", batch), ("seed", seed)) if value is not None}
+
+    def planned(row: Preset) -> Recipe:
+        changed = row.recipe.with_changes({**(settings or {}), **changes})
+        return changed.with_budget(epochs=epochs, images=images, minutes=minutes)
+
+    # Tried at the preset's own size before any data is fetched or read: a slip of the pen should not cost a download.
+    trial = chosen or find_preset("fast-28")
+    expected_state(planned(trial).for_data((trial.size, trial.size), trial.channels, 2 if labels else 0))
     opened = (
         data
         if isinstance(data, Dataset)
@@ -87,16 +97,12 @@ def train(
         )
     )
     row = chosen or find_preset(preset_for(opened.size))
-    changes = {key: value for key, value in (("batch", batch), ("seed", seed)) if value is not None}
-    recipe = row.recipe.with_changes({**(settings or {}), **changes}).with_budget(
-        epochs=epochs, images=images, minutes=minutes
-    )
     if labels and not opened.classes:
         raise DcganError(
             f"{opened.name} has no labels: leave --labels out, or sort the images into a folder per class"
         )
     conditional = bool(opened.classes) and row.labels if labels is None else labels
-    recipe = recipe.for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
+    recipe = planned(row).for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
     check(recipe, opened)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)

@@ -67,13 +67,10 @@ def train(
     from dcgan import api
     from dcgan.presets import PRESETS
     from dcgan.presets import preset as find_preset
-    from dcgan.recipe import Recipe
 
-    # Settings are read against a recipe before anything is fetched: a slip of the pen should not cost a download.
     row = find_preset(preset).recipe if preset else PRESETS["fast-28"].recipe
-    changed = row.with_settings(set_ or []).with_budget(epochs=epochs, images=images, minutes=minutes)
+    changed = row.with_settings(set_ or [])
     given = {key: getattr(changed, key) for key in (s.partition("=")[0].strip() for s in set_ or [])}
-    Recipe().with_changes({k: v for k, v in (("batch", batch), ("seed", seed)) if v is not None})
     with TrainingDisplay() as display:
         run = api.train(
             data,
