@@ -15,8 +15,8 @@ from PIL import Image
 
 from dcgan.cli import main
 from dcgan.cli.sheet import class_sheet
-from dcgan.data.catalog import SETS
 from dcgan.data.dataset import Dataset
+from dcgan.data.named.catalog import SETS
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -87,7 +87,7 @@ def test_the_list_reads_no_picture(tmp_path: Path) -> None:
         with path.open("wb") as stream:
             stream.truncate(file.size)
     code = (
-        "import sys; from dcgan.data.fetch import describe_sets; rows = describe_sets(); "
+        "import sys; from dcgan.data.named.fetch import describe_sets; rows = describe_sets(); "
         "assert not {'numpy', 'PIL', 'torch'} & set(sys.modules); "
         "print(*[row['name'] for row in rows if row['present']])"
     )

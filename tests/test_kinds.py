@@ -16,8 +16,8 @@ from PIL import Image
 
 import dcgan
 from dcgan.cli import main
-from dcgan.data import folder as folder_module
 from dcgan.data import memory, open_dataset
+from dcgan.data.formats import folder as folder_module
 from dcgan.data.open import KINDS
 from dcgan.recipe import Recipe
 from dcgan.training.engine import Engine

@@ -140,7 +140,7 @@ def test_ctrl_c_outside_training_is_told(tmp_path: Path, when: str) -> None:
     """In a real process: typer has its own answer to the signal."""
     waiting = "import os, time; os.write(1, b'.'); time.sleep(60)"
     patch = {
-        "reading": f"import dcgan.data.named as n\nn.fetch = lambda *a: exec({waiting!r})",
+        "reading": f"import dcgan.data.named.reading as n\nn.fetch = lambda *a: exec({waiting!r})",
         "generate": f"import dcgan.model as m\nm.Model.blocks = lambda *a, **k: exec({waiting!r})",
     }[when]
     arguments = {"reading": ["train", "digits"], "generate": ["generate", "mnist"]}[when]

@@ -11,7 +11,7 @@ from typing import Any
 
 from dcgan import arguments
 from dcgan.data import Dataset, open_dataset
-from dcgan.data.preflight import preflight, summary_lines
+from dcgan.data.check.preflight import preflight, summary_lines
 from dcgan.errors import DcganError, enough_memory, one_of
 from dcgan.files import is_file, is_folder
 from dcgan.model import Model, load_model

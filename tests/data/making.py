@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from dcgan.data.rows import File, NamedSet, Web
+from dcgan.data.named.rows import File, NamedSet, Web
 
 
 def file_of(content: bytes, name: str = "a-file", split: str = "train") -> File:

@@ -14,13 +14,14 @@ import pytest
 from making import encoded, file_of, set_of
 from PIL import Image
 
-from dcgan.data import archives, open_dataset, present, sources
-from dcgan.data.archives import UNPACKERS, members
-from dcgan.data.bounded import UnavailableError
-from dcgan.data.catalog import SETS
-from dcgan.data.fetch import cache_folder, fetch
-from dcgan.data.rows import Archive, File, NamedSet, Npm
-from dcgan.data.sources import fetch_from, read_archive
+from dcgan.data import open_dataset, present
+from dcgan.data.named import archives, sources
+from dcgan.data.named.archives import UNPACKERS, members
+from dcgan.data.named.bounded import UnavailableError
+from dcgan.data.named.catalog import SETS
+from dcgan.data.named.fetch import cache_folder, fetch
+from dcgan.data.named.rows import Archive, File, NamedSet, Npm
+from dcgan.data.named.sources import fetch_from, read_archive
 from dcgan.errors import DcganError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3, 32, 32), np.uint8)
@@ -249,7 +250,7 @@ def test_where_nothing_can_be_had_one_line_says_what_to_place(monkeypatch: pytes
 def test_an_archive_from_the_web(monkeypatch: pytest.MonkeyPatch) -> None:
     from test_sources import Server
 
-    from dcgan.data.sources import web_opener
+    from dcgan.data.named.sources import web_opener
 
     packed = tgz({f"cifar-10-batches-bin/{name}": c for name, c in zip(BATCHES, OFFICIAL, strict=True)})
     source = Archive(file_of(packed, "toy.tar.gz", ""), "https://one/toy.tar.gz", "cifar-batches")

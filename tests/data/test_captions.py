@@ -14,8 +14,8 @@ from making import encoded, picture, tries
 from PIL import Image
 
 from dcgan.data import open_dataset
-from dcgan.data.captions import read_captions
 from dcgan.data.dataset import Dataset
+from dcgan.data.formats.captions import read_captions
 from dcgan.errors import DcganError
 
 Make = Callable[[dict[str, bytes | Image.Image]], Path]

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from dcgan.data import duplicates
+from dcgan.data.check import duplicates
+from dcgan.data.check.duplicates import Duplicates, exact_groups, find_duplicates, perceptual_hashes
 from dcgan.data.dataset import Dataset
-from dcgan.data.duplicates import Duplicates, exact_groups, find_duplicates, perceptual_hashes
 
 Pixels = NDArray[np.uint8]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from making import file_of, set_of, zipped
 
-from dcgan.data import fetch as fetch_module
-from dcgan.data.archives import UNPACKERS
-from dcgan.data.bounded import UnavailableError
-from dcgan.data.catalog import SETS
-from dcgan.data.fetch import describe_sets, fetch, present
-from dcgan.data.rows import Archive, File, Npm, Source, Web
+from dcgan.data.named import fetch as fetch_module
+from dcgan.data.named.archives import UNPACKERS
+from dcgan.data.named.bounded import UnavailableError
+from dcgan.data.named.catalog import SETS
+from dcgan.data.named.fetch import describe_sets, fetch, present
+from dcgan.data.named.rows import Archive, File, Npm, Source, Web
 from dcgan.errors import DcganError
 
 RIGHT, WRONG = b"the right content", b"the wrong content"

@@ -13,8 +13,8 @@ from making import encoded, picture, png
 from PIL import Image
 
 from dcgan.data import decoding
-from dcgan.data import folder as folder_module
 from dcgan.data.dataset import Dataset
+from dcgan.data.formats import folder as folder_module
 from dcgan.data.open import open_dataset as read_folder
 from dcgan.errors import DcganError
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from making import tries
 
-from dcgan.data.idx import read_idx
+from dcgan.data.formats.idx import read_idx
 from dcgan.errors import DcganError
 
 SHAPES = arrays.array_shapes(min_dims=1, max_dims=4, max_side=6)

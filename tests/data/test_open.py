@@ -14,8 +14,8 @@ from making import picture
 from PIL import Image
 
 from dcgan.data import open_dataset, present
-from dcgan.data.catalog import SETS
 from dcgan.data.dataset import Dataset
+from dcgan.data.named.catalog import SETS
 from dcgan.errors import DcganError
 
 Make = Callable[[dict[str, bytes | Image.Image]], Path]
@@ -121,7 +121,7 @@ def test_every_mistake_is_one_line(source: str | Path, options: dict[str, object
 
 
 def test_the_package_and_the_catalog_load_nothing_heavy() -> None:
-    look = "import sys, dcgan.data, dcgan.data.catalog as c; c.SETS; print(*sorted(sys.modules))"
+    look = "import sys, dcgan.data, dcgan.data.named.catalog as c; c.SETS; print(*sorted(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, check=True
     ).stdout.split()

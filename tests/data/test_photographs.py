@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from making import encoded, file_of, picture, tries
 from scipy.io import savemat
 
-from dcgan.data import fetch as fetch_module
-from dcgan.data import open_dataset, present, sources
-from dcgan.data.bounded import UnavailableError
-from dcgan.data.catalog import SETS
-from dcgan.data.fetch import cache_folder
+from dcgan.data import open_dataset, present
 from dcgan.data.images import decode, fit
-from dcgan.data.mat import read_mat
+from dcgan.data.named import fetch as fetch_module
+from dcgan.data.named import sources
+from dcgan.data.named.bounded import UnavailableError
+from dcgan.data.named.catalog import SETS
+from dcgan.data.named.fetch import cache_folder
+from dcgan.data.named.mat import read_mat
 from dcgan.errors import DcganError
 
 Give = Callable[..., None]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import picture, tries
 
-from dcgan.data import Dataset, open_dataset, pixel_csv
+from dcgan.data import Dataset, open_dataset
+from dcgan.data.formats import pixel_csv
 from dcgan.errors import DcganError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 784))
@@ -186,7 +187,7 @@ def checked(content: bytes, header: bool) -> None:
 @tries(100)
 @given(st.lists(st.lists(st.integers(0, 255), min_size=65, max_size=65), min_size=1, max_size=5))
 def test_fast_and_slow_agree(rows: list[list[int]]) -> None:
-    from dcgan.data.arrays import Source
+    from dcgan.data.formats.arrays import Source
     from dcgan.data.options import Options
 
     text = "".join(",".join(map(str, row)) + "\n" for row in rows).encode()

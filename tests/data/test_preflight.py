@@ -14,10 +14,10 @@ from PIL import Image
 from test_duplicates import as_jpeg, changed, photographs
 
 from dcgan.data import open_dataset
-from dcgan.data import preflight as module
+from dcgan.data.check import preflight as module
+from dcgan.data.check.preflight import preflight, summary_lines
+from dcgan.data.check.verdict import FINE, UNUSABLE, USABLE, judge
 from dcgan.data.dataset import Dataset
-from dcgan.data.preflight import preflight, summary_lines
-from dcgan.data.verdict import FINE, UNUSABLE, USABLE, judge
 from dcgan.errors import DcganError
 
 Make = Callable[[dict[str, bytes | Image.Image]], Path]

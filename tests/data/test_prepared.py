@@ -17,7 +17,7 @@ from making import encoded, picture
 from PIL import Image
 
 from dcgan.data import Dataset, decoding, memory, open_dataset, prepared
-from dcgan.data import folder as folder_module
+from dcgan.data.formats import folder as folder_module
 from dcgan.errors import DcganError
 
 Make = Callable[[dict[str, bytes | Image.Image]], Path]
@@ -294,7 +294,8 @@ def test_numpy_reads_the_file(folder: Make, cache: Path) -> None:
 PREPARE = """
 import sys, time
 from pathlib import Path
-from dcgan.data import decoding, folder, open_dataset, prepared
+from dcgan.data import decoding, open_dataset, prepared
+from dcgan.data.formats import folder
 folder.CACHED_FROM_FILES = 1
 where, root = sys.argv[1:]
 def stop():
@@ -343,7 +344,7 @@ def test_a_killed_preparation_leaves_nothing_half(
 
 def test_two_at_once_do_not_disturb_each_other(folder: Make, cache: Path) -> None:
     root = folder(some(40))
-    code = "import sys; from pathlib import Path; from dcgan.data import folder, open_dataset; "
+    code = "import sys; from pathlib import Path; from dcgan.data import open_dataset; from dcgan.data.formats import folder; "
     code += "folder.CACHED_FROM_FILES = 1; print(open_dataset(Path(sys.argv[1])).sha256)"
     command = [sys.executable, "-c", code, str(root)]
     env = {**os.environ, "DCGAN_CACHE": str(cache)}

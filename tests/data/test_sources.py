@@ -16,10 +16,10 @@ from urllib.response import addinfourl
 import pytest
 from making import file_of, zipped
 
-from dcgan.data import sources
-from dcgan.data.bounded import UnavailableError, read_bounded
-from dcgan.data.rows import Debian, File, Web, Wheel
-from dcgan.data.sources import fetch_from, read_deb, read_wheel, web_opener
+from dcgan.data.named import sources
+from dcgan.data.named.bounded import UnavailableError, read_bounded
+from dcgan.data.named.rows import Debian, File, Web, Wheel
+from dcgan.data.named.sources import fetch_from, read_deb, read_wheel, web_opener
 
 CONTENT = bytes(range(256)) * 40
 FILE = file_of(CONTENT)

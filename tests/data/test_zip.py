@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from making import encoded, picture, tries
 from PIL import Image
 
-from dcgan.data import Dataset, open_dataset, zipped
+from dcgan.data import Dataset, open_dataset
+from dcgan.data.formats import zipped
 from dcgan.errors import DcganError
 
 Make = Callable[[dict[str, bytes | Image.Image]], Path]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dcgan.data.preflight import Pair, Preflight
+    from dcgan.data.check.preflight import Pair, Preflight
 
 WIDTH = 100
 
@@ -24,7 +24,7 @@ def report(found: Preflight) -> Iterator[str]:
 
 
 def _lines(found: Preflight) -> Iterator[str]:
-    from dcgan.data.preflight import in_words
+    from dcgan.data.check.preflight import in_words
 
     height, width = found.size
     of = f" of {found.images + found.skipped_count:,}" if found.skipped_count else ""

@@ -45,7 +45,7 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
     """
     if context.invoked_subcommand:
         return
-    from dcgan.data.fetch import describe_sets
+    from dcgan.data.named.fetch import describe_sets
 
     rows = describe_sets()
     if as_json:
@@ -132,8 +132,8 @@ def check(
       dcgan datasets check ./shoes
       dcgan datasets check ./shoes --size 64 --json
     """
-    from dcgan.data.preflight import preflight
-    from dcgan.data.verdict import UNUSABLE
+    from dcgan.data.check.preflight import preflight
+    from dcgan.data.check.verdict import UNUSABLE
 
     options = {"size": read_size(size), "channels": channels} | ({"fit": fit} if fit else {})
     opened = _open(data, split=split, **options)

@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dcgan.data.catalog import SETS
     from dcgan.data.dataset import Dataset
-    from dcgan.data.fetch import present
+    from dcgan.data.named.catalog import SETS
+    from dcgan.data.named.fetch import present
     from dcgan.data.open import open_dataset
 
 __all__ = ["SETS", "Dataset", "open_dataset", "present"]
 
-_HOMES = {"SETS": "catalog", "Dataset": "dataset", "open_dataset": "open", "present": "fetch"}
+_HOMES = {"SETS": "named.catalog", "Dataset": "dataset", "open_dataset": "open", "present": "named.fetch"}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dcgan.data.duplicates import find_duplicates
+from dcgan.data.check.duplicates import find_duplicates
 from dcgan.data.findings import printable
 from dcgan.data.images import UnreadableError, decode, fit, read_file
 from dcgan.errors import DcganError

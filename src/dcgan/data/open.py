@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcgan.data.catalog import SETS
-from dcgan.data.cifar import is_cifar, read_cifar
 from dcgan.data.dataset import Dataset
 from dcgan.data.findings import Findings, printable
-from dcgan.data.folder import read_folder, read_zip
-from dcgan.data.idx_files import is_idx, read_idx_files
+from dcgan.data.formats.cifar import is_cifar, read_cifar
+from dcgan.data.formats.folder import read_folder, read_zip
+from dcgan.data.formats.idx_files import is_idx, read_idx_files
+from dcgan.data.formats.npz import is_npz, read_npz
+from dcgan.data.formats.pixel_csv import is_pixel_csv, read_pixel_csv
+from dcgan.data.formats.zipped import is_zip
 from dcgan.data.images import fit_all, with_channels
-from dcgan.data.named import read_named
-from dcgan.data.npz import is_npz, read_npz
+from dcgan.data.named.catalog import SETS
+from dcgan.data.named.reading import read_named
 from dcgan.data.options import Options, Progress, Report
-from dcgan.data.pixel_csv import is_pixel_csv, read_pixel_csv
-from dcgan.data.zipped import is_zip
 from dcgan.errors import DcganError, one_of
 
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan.data.decoding import in_parallel
-from dcgan.data.fetch import cache_folder
 from dcgan.data.memory import Shape, in_memory
+from dcgan.data.named.fetch import cache_folder
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, remove, sync_directory, write_atomic
 

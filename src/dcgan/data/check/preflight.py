@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan.data.check.duplicates import Duplicates, find_duplicates
+from dcgan.data.check.verdict import FEW, FINE, counted, judge
 from dcgan.data.dataset import Dataset
-from dcgan.data.duplicates import Duplicates, find_duplicates
-from dcgan.data.verdict import FEW, FINE, counted, judge
 
 QUICK = 20_000
 """Pictures up to which near copies are looked for before training too: about a second."""

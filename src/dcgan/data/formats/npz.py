@@ -16,12 +16,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan.data.arrays import Part, Source, check_counts, times
 from dcgan.data.dataset import Dataset
 from dcgan.data.findings import printable, some
-from dcgan.data.layout import SPLIT_NAMES
+from dcgan.data.formats.arrays import Part, Source, check_counts, times
+from dcgan.data.formats.layout import SPLIT_NAMES
+from dcgan.data.formats.zipped import BROKEN, check_directory
 from dcgan.data.options import Options
-from dcgan.data.zipped import BROKEN, check_directory
 
 IMAGES = ("images", "image", "imgs", "x", "data", "pixels", "samples", "arr_0")
 LABELS = ("labels", "label", "y", "targets", "target", "classes", "class", "arr_1")

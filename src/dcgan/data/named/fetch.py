@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from dcgan.data.bounded import Stream, UnavailableError, open_regular, read_bounded, short
-from dcgan.data.catalog import SETS
-from dcgan.data.rows import SPLITS, Archive, File, NamedSet, Npm
-from dcgan.data.sources import describe, fetch_from, in_words, read_archive
+from dcgan.data.named.bounded import Stream, UnavailableError, open_regular, read_bounded, short
+from dcgan.data.named.catalog import SETS
+from dcgan.data.named.rows import SPLITS, Archive, File, NamedSet, Npm
+from dcgan.data.named.sources import describe, fetch_from, in_words, read_archive
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, write_atomic
 

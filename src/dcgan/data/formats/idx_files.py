@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan.data.arrays import Part, Source, check_counts
 from dcgan.data.dataset import Dataset
 from dcgan.data.findings import printable, some
-from dcgan.data.idx import read_idx
+from dcgan.data.formats.arrays import Part, Source, check_counts
+from dcgan.data.formats.idx import read_idx
 from dcgan.data.options import Options
 
 _NAME = re.compile(r"(.*)(images|labels)([-.])idx(\d)([-.])ubyte(\.gz)?", re.IGNORECASE)

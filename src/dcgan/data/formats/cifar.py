@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dcgan.data.arrays import Part, Source
 from dcgan.data.dataset import Dataset
+from dcgan.data.formats.arrays import Part, Source
 from dcgan.data.options import Options
 
 PIXELS = 3 * 32 * 32

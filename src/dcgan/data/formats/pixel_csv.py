@@ -11,10 +11,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan.data.arrays import NO_SHAPE, Part, Source, shape_of
 from dcgan.data.dataset import Dataset
 from dcgan.data.findings import printable
-from dcgan.data.layout import is_whole
+from dcgan.data.formats.arrays import NO_SHAPE, Part, Source, shape_of
+from dcgan.data.formats.layout import is_whole
 from dcgan.data.options import Options
 from dcgan.errors import DcganError
 

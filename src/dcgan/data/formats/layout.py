@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from dcgan.data.captions import NAMES, Line, read_captions
 from dcgan.data.findings import Findings, printable, some
+from dcgan.data.formats.captions import NAMES, Line, read_captions
+from dcgan.data.formats.tree import Entry, Tree
 from dcgan.data.images import UnreadableError, measure
-from dcgan.data.tree import Entry, Tree
 from dcgan.errors import DcganError
 
 SPLIT_NAMES = {

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from dcgan.data.dataset import Dataset
 from dcgan.data.findings import Findings, printable
+from dcgan.data.formats.layout import class_names
 from dcgan.data.images import SMALLEST_SIDE, fit_all, with_channels
-from dcgan.data.layout import class_names
 from dcgan.data.memory import physical_memory
 from dcgan.data.options import Options
 from dcgan.errors import DcganError

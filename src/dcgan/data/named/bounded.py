@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Protocol
 
-from dcgan.data.rows import File
+from dcgan.data.named.rows import File
 
 FILE_SECONDS = 900.0
 """How long one file may take in all; 26 MB in that time is 30 kB/s."""

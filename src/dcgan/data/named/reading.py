@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dcgan.data.celeba import captions_of, names_of, read_faces
 from dcgan.data.dataset import Dataset
-from dcgan.data.emoji import emoji_rows
-from dcgan.data.fetch import Fetched, Report, fetch
-from dcgan.data.idx import read_idx
-from dcgan.data.mat import read_mat
+from dcgan.data.formats.idx import read_idx
+from dcgan.data.named.celeba import captions_of, names_of, read_faces
+from dcgan.data.named.emoji import emoji_rows
+from dcgan.data.named.fetch import Fetched, Report, fetch
+from dcgan.data.named.mat import read_mat
+from dcgan.data.named.rows import NamedSet
 from dcgan.data.options import Progress
-from dcgan.data.rows import NamedSet
 from dcgan.errors import DcganError
 
 

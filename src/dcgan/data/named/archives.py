@@ -11,10 +11,10 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from dcgan.data.bounded import BROKEN, UnavailableError, short
-from dcgan.data.emoji import emoji_rows
 from dcgan.data.images import UnreadableError, decode
-from dcgan.data.rows import File
+from dcgan.data.named.bounded import BROKEN, UnavailableError, short
+from dcgan.data.named.emoji import emoji_rows
+from dcgan.data.named.rows import File
 
 MOST_MEMBERS = 10_000
 """Members looked at in one archive."""
