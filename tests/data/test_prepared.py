@@ -344,7 +344,8 @@ def test_a_killed_preparation_leaves_nothing_half(
 
 def test_two_at_once_do_not_disturb_each_other(folder: Make, cache: Path) -> None:
     root = folder(some(40))
-    code = "import sys; from pathlib import Path; from dcgan.data import open_dataset; from dcgan.data.formats import folder; "
+    code = "import sys; from pathlib import Path; from dcgan.data import open_dataset; "
+    code += "from dcgan.data.formats import folder; "
     code += "folder.CACHED_FROM_FILES = 1; print(open_dataset(Path(sys.argv[1])).sha256)"
     command = [sys.executable, "-c", code, str(root)]
     env = {**os.environ, "DCGAN_CACHE": str(cache)}
