@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 MOST_SHOWN = 10
-"""Files, pairs or sizes shown of a kind; JSON has more."""
+"""Pairs or sizes shown of a kind; JSON has more."""
+
+MOST_FILES = 40
+"""Skipped files shown: each wants to be mended or removed."""
 
 
 def report(found: Preflight) -> Iterator[str]:
-    """The lines, the verdict last, none wider than a terminal but for long file names."""
+    """The lines, none wider than a terminal but for long file names; the verdict last, in one line."""
     for line in _lines(found):
+        indent = " " * max(13, len(line) - len(line.lstrip()) + 2)
         yield from textwrap.wrap(
-            line, WIDTH, subsequent_indent=" " * 13, break_long_words=False, break_on_hyphens=False
+            line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         )
+    yield f"verdict: {found.verdict}"
 
 
 def _lines(found: Preflight) -> Iterator[str]:
@@ -44,7 +49,7 @@ def _lines(found: Preflight) -> Iterator[str]:
     if found.skipped_count:
         yield _row("skipped", f"{found.skipped_count:,}: {in_words(found.skipped_kinds)}")
         files = [f"{item.get('file', '?')}: {item.get('reason', '?')}" for item in found.skipped]
-        yield from _named(files, found.skipped_count)
+        yield from _named(files, found.skipped_count, MOST_FILES)
     yield _row("copies", _copies(found))
     yield from _named([_pair(pair) for pair in found.pairs], found.exact_copies + found.near_pairs)
     if found.conflict_count:
@@ -60,7 +65,6 @@ def _lines(found: Preflight) -> Iterator[str]:
         yield from _named(found.one_colour_names, found.one_colour)
     for note in found.notes:
         yield _row("note", note)
-    yield f"verdict: {found.verdict}"
 
 
 def _copies(found: Preflight) -> str:
@@ -82,8 +86,8 @@ def _pair(pair: Pair) -> str:
     return f"{pair.first} {'=' if pair.exact else '≈'} {pair.second}{classes}"
 
 
-def _named(items: Iterable[str], count: int) -> Iterator[str]:
-    shown = list(items)[:MOST_SHOWN]
+def _named(items: Iterable[str], count: int, most: int = MOST_SHOWN) -> Iterator[str]:
+    shown = list(items)[:most]
     yield from (_row("", f"  {item}") for item in shown)
     if count > len(shown):
         yield _row("", f"  … and {count - len(shown):,} more")
