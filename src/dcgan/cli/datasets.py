@@ -163,8 +163,8 @@ def faces(
 ) -> None:
     """Crop the faces out of photographs: a PNG each, and manifest.csv (file, source, box).
 
-    Needs OpenCV: pip install 'dcgan[faces]'. It finds upright faces that look into the camera, and now and then
-    what is none: look through the result.
+    Needs OpenCV: pip install 'opencv-python-headless>=4.12,<5'. It finds upright faces that look into the camera, and
+    now and then what is none: look through the result.
 
     \b
     Examples:

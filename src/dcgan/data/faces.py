@@ -67,11 +67,13 @@ def haar_detector() -> Detector:
     try:
         import cv2
     except ImportError:
-        raise DcganError("cropping faces needs OpenCV: pip install 'dcgan[faces]'") from None
+        raise DcganError(
+            "cropping faces needs OpenCV: pip install 'opencv-python-headless>=4.12,<5'"
+        ) from None
     file = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_alt2.xml"
     if not hasattr(cv2, "CascadeClassifier") or not file.is_file():
         raise DcganError(
-            f"OpenCV {cv2.__version__} comes without the detector: pip install 'opencv-python-headless<5'"
+            f"OpenCV {cv2.__version__} comes without the detector: pip install 'opencv-python-headless>=4.12,<5'"
         )
     cascade = cv2.CascadeClassifier(str(file))
 
