@@ -8,8 +8,9 @@ import torch
 from dcgan.errors import DcganError
 from dcgan.networks import build_networks
 from dcgan.networks.fast import halvings
-from dcgan.networks.layers import SameConv2d, SameConvTranspose2d
+from dcgan.networks.layers import Probability, SameConv2d, SameConvTranspose2d
 from dcgan.networks.summary import count, summarize
+from dcgan.objectives import probability_discriminator, probability_generator
 from dcgan.presets import PRESETS, preset
 from dcgan.recipe import Recipe
 
@@ -62,7 +63,8 @@ def check(recipe: Recipe) -> None:
     assert images.shape == (3, recipe.channels, recipe.height, recipe.width)
     assert images.abs().max() <= 1
     outputs = discriminator(images, labels)
-    assert outputs.shape == (3,) and outputs.dtype == torch.float32
+    assert outputs.shape == (3,)
+    assert outputs.dtype == (torch.float64 if recipe.head == "sigmoid" else torch.float32)
     if recipe.head == "sigmoid":
         assert outputs.min() >= 0 and outputs.max() <= 1
     (outputs * torch.tensor([1.0, -2.0, 0.5])).sum().backward()
@@ -207,6 +209,17 @@ def test_same_padding_is_tensorflows(side: int, kernel: int, stride: int) -> Non
     # The transpose by its definition: ⟨conv(x), y⟩ = ⟨x, convᵀ(y)⟩.
     assert up(y).shape == x.shape
     assert torch.allclose((conv(x) * y).sum(), (x * up(y)).sum())
+
+
+def test_a_sure_discriminator_still_learns_through_its_sigmoid() -> None:
+    """The gradient of the cross-entropy by the logit is σ(s) − target, however far out the logit is."""
+    logits = torch.tensor([-1e6, -60.0, -2.0, 0.0, 3.0, 60.0, 1e6], requires_grad=True)
+    for target, loss in ((0.0, probability_discriminator), (1.0, probability_generator)):
+        fake = Probability()(logits)
+        real = torch.full_like(fake, 0.5)
+        (gradient,) = torch.autograd.grad(loss(real, fake), logits)
+        expected = (torch.sigmoid(logits.detach().double()) - target) / len(logits)
+        assert torch.allclose(gradient.double(), expected, atol=1e-7)
 
 
 def test_initialisation_is_the_published_one() -> None:

@@ -94,7 +94,7 @@ class Objective:
 
     def logits(self, output: Tensor) -> Tensor:
         """D's output as finite logits, (N,): the higher, the more real."""
-        return torch.logit(output, 1e-7) if self.probabilities else output
+        return torch.logit(output.double(), 1e-13).float() if self.probabilities else output
 
 
 OBJECTIVES = {

@@ -143,12 +143,8 @@ class Adversarial:
 
     def _told(self, loss_d: Tensor, loss_g: Tensor, real_out: Tensor, fake_out: Tensor) -> dict[str, Tensor]:
         real_score, fake_score = self.objective.scores(real_out.detach(), fake_out.detach())
-        return {
-            "loss_d": loss_d.detach(),
-            "loss_g": loss_g.detach(),
-            "real_score": real_score,
-            "fake_score": fake_score,
-        }
+        values = {"loss_d": loss_d, "loss_g": loss_g, "real_score": real_score, "fake_score": fake_score}
+        return {name: value.detach().float() for name, value in values.items()}
 
 
 def _adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:

@@ -26,7 +26,7 @@ class Family:
 
     build: a recipe's networks by role, at least "generator" and "discriminator". A generator maps z, float
         (N, z_dim), and labels, int64 (N,) or None, to images (N, C, H, W) in [-1, 1]; a discriminator maps images and
-        labels to logits, or to probabilities where the recipe's head is a sigmoid, float32 (N,).
+        labels to float32 logits, or to float64 probabilities where the recipe's head is a sigmoid, (N,).
     switches: the recipe's architecture fields that it obeys, by name, each with the values it can have (none
         listed: any that the recipe allows).
     conditional: whether it can be asked for a class.
