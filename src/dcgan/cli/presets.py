@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from dcgan.cli.lists import Json, show_rows
+from dcgan.cli.lists import Json
 from dcgan.cli.screen import out, say
 from dcgan.cli.train import read_size
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dcgan.recipe import Recipe
 
 app = typer.Typer(rich_markup_mode=None)
+
+ROLES = ("generator", "discriminator")
 
 
 @app.callback(invoke_without_command=True)
@@ -36,11 +38,11 @@ def presets(context: typer.Context, as_json: Json = False) -> None:
     from dcgan.presets import PRESETS
 
     rows = [_row(name, row) for name, row in PRESETS.items()]
-    counts = dict.fromkeys(("generator_parameters", "discriminator_parameters"), "{:,}".format)
-    hidden = ("network", "objective", "batch", "generator_trainable", "discriminator_trainable")
-    show_rows(rows, as_json, counts, hide=hidden)
-    if not as_json:
-        say("layers and recipe of one: dcgan presets show NAME")
+    if as_json:
+        say(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    _two_lines(rows)
+    say("parameters as the paper counts them; layers and recipe of one: dcgan presets show NAME")
 
 
 @app.command("show")
@@ -85,19 +87,39 @@ def show(
     _print_recipe(recipe)
 
 
+def _two_lines(rows: list[dict[str, Any]]) -> None:
+    """A line of facts and a line of words a preset: as one table the words would be a column of syllables."""
+    heads = [("preset", "makes", "generator", "discriminator", "network")]
+    heads += [
+        (row["name"], row["makes"], *(f"{row[f'{role}_parameters']:,}" for role in ROLES), row["network"])
+        for row in rows
+    ]
+    widths = [max(len(head[column]) for head in heads) for column in range(len(heads[0]))]
+    for head, row in zip(heads, [None, *rows], strict=True):
+        cells = [
+            cell.rjust(width) if column in (2, 3) else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(head, widths, strict=True))
+        ]
+        say("  ".join(cells).rstrip())
+        if row:
+            say(f"    {row['for']}; from {row['paper']}; {row['sizes']} px")
+
+
 def _row(name: str, row: Preset) -> dict[str, Any]:
     import torch
 
-    from dcgan.networks import build_networks
+    from dcgan.networks import FAMILIES, build_networks
     from dcgan.networks.summary import count
 
     with torch.device("meta"):
         networks = build_networks(row.recipe.for_data((row.size, row.size), row.channels, 0))
-    counts = {role: count(networks[role]) for role in ("generator", "discriminator")}
+    counts = {role: count(networks[role]) for role in ROLES}
     keras = row.counts_statistics
+    smallest, largest = FAMILIES[row.recipe.network].sizes
     return {
         "name": name,
         "makes": f"{row.size}x{row.size}{' colour' if row.channels == 3 else ''}",
+        "sizes": f"{smallest} to {largest}" if smallest < largest else f"only {smallest}",
         "network": row.recipe.network,
         "objective": row.recipe.objective,
         "batch": row.recipe.batch,

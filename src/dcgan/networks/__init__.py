@@ -27,12 +27,14 @@ class Family:
     build: a recipe's networks by role, at least "generator" and "discriminator". A generator maps z, float
         (N, z_dim), and labels, int64 (N,) or None, to images (N, C, H, W) in [-1, 1]; a discriminator maps images and
         labels to float32 logits, or to float64 probabilities where the recipe's head is a sigmoid, (N,).
+    sizes: the smallest and the largest side in pixels that it makes.
     switches: the recipe's architecture fields that it obeys, by name, each with the values it can have (none
         listed: any that the recipe allows).
     conditional: whether it can be asked for a class.
     """
 
     build: Callable[[Recipe], dict[str, nn.Module]]
+    sizes: tuple[int, int]
     switches: dict[str, tuple[object, ...]]
     conditional: bool = False
 
@@ -41,13 +43,15 @@ _MAXPOOL = ("slope", "batch_norm", "output", "head", "pool", "g_layers", "d_laye
 _SIGMOID: dict[str, tuple[object, ...]] = {"slope": (), "head": ("sigmoid",)}
 
 FAMILIES: dict[str, Family] = {
-    "fast": Family(fast.build, {"g_maps": (), "d_maps": (), "spectral_norm": (), "slope": ()}, True),
-    "fashion-2020": Family(fashion_2020.build, {"slope": ()}),
-    "mnist-2018": Family(mnist_2018.build, {**_SIGMOID, "variant": ("table", "prose")}),
-    "mnist-gan-2018": Family(mnist_gan_2018.build, _SIGMOID),
-    "fashion-maxpool": Family(fashion_maxpool.build, dict.fromkeys(_MAXPOOL, ())),
-    "paper-64": Family(paper_64.build, _SIGMOID),
-    "pytorch-64": Family(pytorch_64.build, _SIGMOID),
+    "fast": Family(
+        fast.build, (8, 128), {"g_maps": (), "d_maps": (), "spectral_norm": (), "slope": ()}, True
+    ),
+    "fashion-2020": Family(fashion_2020.build, (8, 64), {"slope": ()}),
+    "mnist-2018": Family(mnist_2018.build, (8, 64), {**_SIGMOID, "variant": ("table", "prose")}),
+    "mnist-gan-2018": Family(mnist_gan_2018.build, (8, 64), _SIGMOID),
+    "fashion-maxpool": Family(fashion_maxpool.build, (8, 64), dict.fromkeys(_MAXPOOL, ())),
+    "paper-64": Family(paper_64.build, (64, 64), _SIGMOID),
+    "pytorch-64": Family(pytorch_64.build, (64, 64), _SIGMOID),
 }
 
 
@@ -59,6 +63,7 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
     if recipe.network not in FAMILIES:
         raise one_of("network", recipe.network, FAMILIES)
     family = FAMILIES[recipe.network]
+    _check_size(recipe, family)
     if recipe.classes and not family.conditional:
         raise DcganError(
             f"{recipe.preset} learns no classes: leave --labels out, or choose --preset fast-28, fast-32 or fast-64"
@@ -67,6 +72,24 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
         if spec.metadata["architecture"]:
             _check_switch(recipe, family, name, spec.default)
     return family.build(recipe)
+
+
+def _check_size(recipe: Recipe, family: Family) -> None:
+    smallest, largest = family.sizes
+    size = recipe.height, recipe.width
+    nearest = tuple(min(max(side, smallest), largest) for side in size)
+    if size == nearest:
+        return
+    makes = f"{smallest}x{smallest}" + (f" to {largest}x{largest}" if smallest < largest else "")
+    others = (
+        ""
+        if recipe.network == "fast"
+        else ", or choose --preset fast-28, fast-32 or fast-64, which make any size"
+    )
+    raise DcganError(
+        f"{recipe.preset} makes images of {makes}, not {size[0]}x{size[1]}: "
+        f"add --size {nearest[0]}x{nearest[1]}{others}"
+    )
 
 
 def _check_switch(recipe: Recipe, family: Family, name: str, default: object) -> None:

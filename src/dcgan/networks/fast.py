@@ -14,22 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dcgan.errors import DcganError
 from dcgan.recipe import Recipe
 
-SMALLEST, LARGEST = 8, 128
 WIDEST = 8
 """Feature maps double from level to level, up to this many times the finest level's."""
 
 
 def build(recipe: Recipe) -> dict[str, nn.Module]:
     """Generator and discriminator for any image of 8×8 to 128×128 pixels, grey or colour."""
-    size = recipe.height, recipe.width
-    if not all(SMALLEST <= edge <= LARGEST for edge in size):
-        raise DcganError(
-            f"{recipe.preset} makes images from {SMALLEST}x{SMALLEST} to {LARGEST}x{LARGEST}, not {size[0]}x{size[1]}: "
-            f"add --size {min(max(size[0], SMALLEST), LARGEST)}x{min(max(size[1], SMALLEST), LARGEST)}"
-        )
     return {"generator": Generator(recipe), "discriminator": Discriminator(recipe)}
 
 

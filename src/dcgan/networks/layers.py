@@ -8,9 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
-from dcgan.errors import DcganError
-from dcgan.recipe import Recipe
-
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
@@ -148,15 +145,3 @@ def init_dcgan(module: nn.Module) -> None:
         return
     if module.bias is not None:
         nn.init.zeros_(module.bias)
-
-
-def check_size(recipe: Recipe, smallest: int, largest: int, nominal: Size) -> Size:
-    """The recipe's (height, width) when the family can make it; else a `DcganError` naming a size and a preset."""
-    size = recipe.height, recipe.width
-    if all(smallest <= side <= largest for side in size):
-        return size
-    sides = f"{smallest} to {largest} pixels" if smallest < largest else f"{smallest}x{smallest}"
-    raise DcganError(
-        f"{recipe.preset} makes images of {sides}, not {size[0]}x{size[1]}: add --size {nominal[0]}x{nominal[1]}, "
-        "or choose --preset fast-28, fast-32 or fast-64, which make any size"
-    )

@@ -11,18 +11,16 @@ from itertools import pairwise
 
 from torch import nn
 
-from dcgan.networks.layers import Judge, Probability, Upsampler, check_size, init_dcgan
+from dcgan.networks.layers import Judge, Probability, Upsampler, init_dcgan
 from dcgan.recipe import Recipe
 
 MAPS = 128
 """Feature maps at the finest level."""
-SIDE = 64
 EPSILON = 1e-8
 
 
 def build(recipe: Recipe) -> dict[str, nn.Module]:
     """Generator and discriminator for 64×64 pixels, grey or colour."""
-    check_size(recipe, SIDE, SIDE, (SIDE, SIDE))
     return {"generator": _generator(recipe), "discriminator": _discriminator(recipe)}
 
 
