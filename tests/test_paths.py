@@ -18,6 +18,7 @@ import dcgan
 from child import TINY, dcgan_in_child, forks
 from dcgan.data.dataset import Dataset
 from dcgan.designs import file_word, write_designs
+from dcgan.run import list_runs
 from dcgan.training.folder import command
 
 LONG = "a" * 300
@@ -199,6 +200,7 @@ def test_every_hint_names_the_place_of_the_runs(tmp_path: Path) -> None:
     assert where in dcgan_in_child(tmp_path, *train).out
     dcgan_in_child(tmp_path, *train).assert_one_line(2, f"dcgan resume mine {where}")
     shutil.rmtree(tmp_path / "my runs" / "mine" / "checkpoints")
+    (tmp_path / "my runs" / "mine" / "journal.jsonl").unlink()  # as if none had been made yet
     said = dcgan_in_child(tmp_path, "generate", "mine", "--runs-dir", "my runs")
     said.assert_one_line(2, f"dcgan resume mine {where}")
     said = dcgan_in_child(tmp_path, "generate", "nothing", "--runs-dir", "my runs")
@@ -311,3 +313,75 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
             with pytest.raises(dcgan.DcganError, match="out of memory"):
                 dcgan.load("mnist").generate(3)
     assert not (tmp_path / "designs" / "mnist-1").exists()
+
+
+def two_classes(folder: Path, count: int = 6) -> Path:
+    """Two classes of small pictures."""
+    draw = np.random.default_rng(0)
+    for index in range(count):
+        (folder / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = draw.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "ab"[index % 2] / f"{index}.png")
+    return folder
+
+
+@forks
+def test_a_run_kept_among_its_own_pictures_is_no_data(tmp_path: Path) -> None:
+    """`dcgan train .` writes ./runs; resuming must find the same pictures, and the next training no samples."""
+    folder = two_classes(tmp_path / "shoes")
+    train = ["train", ".", "--labels", "--images", "32", "--name", "one", *TINY]
+    assert dcgan_in_child(folder, *train).status == 0
+    done = dcgan_in_child(folder, "resume", "one", "--images", "64")
+    assert done.status == 0, done
+    data = dcgan.open_dataset(folder)
+    assert data.classes == ("a", "b") and len(data) == 6
+    assert any("runs of dcgan were left out" in note and "runs/one" in note for note in data.origin["notes"])
+
+
+def test_links_that_lead_to_themselves(tmp_path: Path, trained: dcgan.Run) -> None:
+    """Among pictures: skipped by name. Among runs: passed over."""
+    folder = two_classes(tmp_path / "shoes")
+    (folder / "a" / "loop").symlink_to("loop")
+    data = dcgan.open_dataset(folder)
+    assert len(data) == 6 and [item["file"] for item in data.origin["skipped"]] == ["a/loop"]
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "loop").symlink_to("loop")
+    (runs / "mine").symlink_to(trained.folder)
+    assert [run.name for run in list_runs(runs)] == ["mine"]
+    with pytest.raises(dcgan.DcganError, match="unknown run or model 'your'"):
+        dcgan.load("your", runs_dir=runs)
+
+
+@forks
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--images", "32", "--set", "images=64"], "two budgets"),
+        (["--minutes", "1", "--set", "images=64"], "two budgets"),
+        (["--batch", "16", "--set", "batch=32"], "batch is given by --batch and by --set"),
+        (["--seed", "9223372036854775808"], "from 0 to 9223372036854775807"),
+    ],
+)
+def test_what_is_said_twice_or_too_large_is_refused(tmp_path: Path, arguments: list[str], says: str) -> None:
+    dcgan_in_child(tmp_path, "train", "digits", *arguments).assert_one_line(2, says)
+    assert not (tmp_path / "runs").exists()
+
+
+@forks
+def test_a_demo_with_a_wrong_budget_fetches_nothing(tmp_path: Path) -> None:
+    dcgan_in_child(tmp_path, "demo", "--minutes", "-1").assert_one_line(2, "--minutes is -1.0")
+
+
+def test_checkpoints_that_are_gone_are_told_by_generate_too(tmp_path: Path, digits: Dataset) -> None:
+    run = dcgan.train(
+        digits, images=32, settings={"g_maps": 4, "d_maps": 4, "precision": "float32"}, runs_dir=tmp_path
+    )
+    shutil.rmtree(run.folder / "checkpoints")
+    with pytest.raises(dcgan.DcganError, match="its checkpoints are gone: put them back"):
+        dcgan.load(run.folder).generate(1)
+
+
+def test_a_label_and_balanced_exclude_each_other(trained: dcgan.Run) -> None:
+    with pytest.raises(dcgan.DcganError, match="give one of them"):
+        trained.generate(4, label="3", balanced=True)

@@ -75,6 +75,8 @@ def train(
     chosen = find_preset(preset) if preset is not None else None
     changes = {key: value for key, value in (("batch", batch), ("seed", seed)) if value is not None}
 
+    _refuse_twice(settings or {}, changes, {"epochs": epochs, "images": images, "minutes": minutes})
+
     def planned(row: Preset) -> Recipe:
         changed = row.recipe.with_changes({**(settings or {}), **changes})
         return changed.with_budget(epochs=epochs, images=images, minutes=minutes)
@@ -204,6 +206,17 @@ def open_run(name: str | Path, runs_dir: str | Path = "runs") -> Run:
         return Run(Path(name))
     known = [run.name for run in list_runs(Path(runs_dir))]
     raise one_of("run", str(name), known, f"Runs are looked for in {runs_dir}.")
+
+
+def _refuse_twice(settings: dict[str, Any], changes: dict[str, Any], budget: dict[str, Any]) -> None:
+    """Raise `DcganError` for what is asked for by an option and by a setting: one of them would lose in silence."""
+    twice = sorted(settings.keys() & changes.keys())
+    if twice:
+        raise DcganError(f"{twice[0]} is given by --{twice[0]} and by --set: give it once")
+    asked = [name for name, value in budget.items() if value is not None]
+    in_settings = sorted(settings.keys() & budget.keys())
+    if asked and in_settings:
+        raise DcganError(f"--{asked[0]} and --set {in_settings[0]}= are two budgets: give one of them")
 
 
 def _refuse_spent(run: Run, recipe: Recipe, data_size: int) -> None:

@@ -116,9 +116,9 @@ def remove(path: Path) -> None:
 
 def refused(path: Path, error: OSError) -> DcganError:
     """The one-line error for a write that the system refused."""
-    return DcganError(
-        f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
-    )
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+    mend = "Free some space or choose another folder." if full else "Choose another folder."
+    return DcganError(f"cannot write {path}: {error.strerror or error}. {mend}")
 
 
 def _mode(path: Path) -> int | None:

@@ -133,8 +133,11 @@ class Model:
         return pixels, scores
 
     def _wanted(self, label: str | Sequence[str] | None, balanced: bool) -> NDArray[np.int64] | None:
+        expect("balanced", balanced, bool, "true or false")
         if label is None and not balanced:
             return None
+        if label is not None and balanced:
+            raise DcganError("--label and --balanced are two ways to say which classes: give one of them")
         if not self.recipe.conditional:
             raise DcganError(
                 f"{self.name} was trained without labels, so it cannot be asked for a class: train with --labels"

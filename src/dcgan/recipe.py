@@ -218,7 +218,8 @@ def _check(name: str, value: Any, spec: dataclasses.Field[Any]) -> None:
     if choices and value not in choices:
         raise DcganError(f"{name} is {value!r:.80}: expected one of {', '.join(choices)}")
     if bounds and not bounds[0] <= value <= bounds[1]:
-        raise DcganError(f"{name} is {str(value)[:80]}: must be from {bounds[0]:g} to {bounds[1]:g}")
+        least, most = (f"{bound}" if type(bound) is int else f"{bound:g}" for bound in bounds)
+        raise DcganError(f"{name} is {str(value)[:80]}: must be from {least} to {most}")
 
 
 def _article(kind: type) -> str:

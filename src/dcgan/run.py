@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -28,7 +29,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.name = folder.resolve().name
+        self.name = Path(os.path.abspath(folder)).name  # noqa: PTH100 - a link keeps its name; a loop of links has one
         self.notes: list[str] = []
         layout.read_recipe(folder)
 
@@ -84,6 +85,10 @@ class Run:
                 self.notes.append(f"{error}; using the one before")
         if self.notes:
             raise Damaged(f"{self.folder}: no checkpoint can be used. {self.notes[0].rpartition(';')[0]}")
+        if any(entry["event"] == "checkpoint" for entry in self.journal()):
+            raise Damaged(
+                f"{self.folder}: its checkpoints are gone: put them back, or train a new run under another --name"
+            )
         raise DcganError(
             f"{self.folder} has no checkpoint yet: train it with `{layout.command('resume', self.folder)}`"
         )

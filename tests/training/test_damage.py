@@ -230,6 +230,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_without_a_checkpoint_says_how_to_make_one(folder: Path) -> None:
     shutil.rmtree(folder / "checkpoints")
+    (folder / "journal.jsonl").unlink()
     with pytest.raises(DcganError, match="has no checkpoint yet") as refusal:
         Run(folder).model(ENGINE)
     assert_one_line(refusal.value)

@@ -32,8 +32,10 @@ def demo(
     """
     from dcgan import designs
     from dcgan.files import is_file
+    from dcgan.recipe import Recipe
     from dcgan.report import write_report
 
+    Recipe().with_budget(minutes=minutes)  # a wrong budget is told before anything is fetched
     folder = runs_dir / NAME
     target = folder / "designs"
     run = _run(folder, minutes, runs_dir)

@@ -46,6 +46,10 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=place)
 
 
+RUN = frozenset({"recipe.json", "data.json", "checkpoints"})
+"""What the folder of a run holds: `dcgan train .` must not learn from its own samples, nor change its data."""
+
+
 def hidden(part: str) -> bool:
     """Whether a file or folder of this name is ignored: dot files, and what macOS puts into archives."""
     return part.startswith(".") or part == "__MACOSX"
@@ -60,6 +64,7 @@ def folder_tree(folder: Path) -> Tree:
     entries: list[Entry] = []
     linked: list[str] = []
     empty: list[str] = []
+    runs: list[str] = []
     waiting = [""]
     while waiting:
         here = waiting.pop()
@@ -74,18 +79,23 @@ def folder_tree(folder: Path) -> Tree:
             continue
         if here and not items:
             empty.append(here[:-1])
+        if here and {item.name for item in items} >= RUN:
+            runs.append(here[:-1])
+            continue
         folders = []
         for item in items:
             name = f"{here}{item.name}"
             if item.is_dir(follow_symlinks=False):
                 folders.append(f"{name}/")
-            elif item.is_dir():
+            elif _leads_to_folder(item):
                 linked.append(name)
             else:
                 entries.append(_entry(name, item))
         waiting += reversed(folders)
     if linked:
         findings.notes.append(f"links to folders were not followed: {some(sorted(linked))}")
+    if runs:
+        findings.notes.append(f"runs of dcgan were left out, they are not data: {some(sorted(runs))}")
     if empty:
         findings.notes.append(f"folders without a file were left out: {some(sorted(empty))}")
     return Tree(
@@ -95,6 +105,13 @@ def folder_tree(folder: Path) -> Tree:
         wrapped=False,
         findings=findings,
     )
+
+
+def _leads_to_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link to itself: reading it will tell
+        return False
 
 
 def _entry(name: str, item: os.DirEntry[str]) -> Entry:
