@@ -171,8 +171,9 @@ def test_a_terminated_preparation_leaves_no_temporary_file(tmp_path: Path, comma
     for index in range(9):
         Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / "here" / "shoes" / f"{index}.png")
     waiting = "import os, time; os.write(1, b'.'); time.sleep(60)"
-    patch = "from dcgan import files\nfrom dcgan.data import decoding, prepared\nfrom dcgan.data.formats import folder\n"
-    patch += f"folder.CACHED_FROM_FILES = 1\n{where} = lambda *a: exec({waiting!r})"
+    patch = "from dcgan import files\nfrom dcgan.data import decoding, prepared\n"
+    patch += "from dcgan.data.formats import folder\nfolder.CACHED_FROM_FILES = 1\n"
+    patch += f"{where} = lambda *a: exec({waiting!r})"
     code = f"{patch}\nfrom dcgan.cli import main\nmain({[*command.split(), './shoes']!r})"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     env = {**os.environ, "DCGAN_CACHE": str(tmp_path / "cache")}
