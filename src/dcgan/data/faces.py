@@ -235,6 +235,7 @@ def _none(folder: Path, files: int, done: Faces, min_size: int) -> DcganError:
     if not done.pictures:
         why = f": the first, {done.skipped[0][0]}: {done.skipped[0][1]}" if done.skipped else ""
         return DcganError(f"{shown}: no usable picture among {counted(files, 'file', 'files')}{why}")
+    seen = counted(done.pictures, "picture", "pictures")
     return DcganError(
-        f"{shown}: no face of {min_size} pixels or more in {counted(done.pictures, 'picture', 'pictures')}: a smaller --min-size finds more"
+        f"{shown}: no face of {min_size} pixels or more in {seen}: a smaller --min-size finds more"
     )
