@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
-from dcgan.cli import main
+from dcgan.cli import main, screen
 from dcgan.cli.sheet import class_sheet
 from dcgan.data.dataset import Dataset
 from dcgan.data.named.catalog import SETS
@@ -123,6 +124,9 @@ def test_help_shows_an_example(command: Command, name: str) -> None:
         (["show", "digits", "--out", "nowhere/sheet.png"], "cannot write nowhere/sheet.png"),
         (["check", "digits", "--channels", "2"], "1 (grey) or 3 (colour)"),
         (["check", "digits", "--fit", "pda"], "did you mean pad"),
+        (["check", "digits", "--split", "val"], "ask for test"),
+        (["show", "digits", "--fit", "pda"], "did you mean pad"),
+        (["show", "digits", "--channels", "2"], "1 (grey) or 3 (colour)"),
         (["check", "celeba"], "img_align_celeba.zip"),
     ],
 )
@@ -191,10 +195,10 @@ def test_check_says_what_is_wrong_and_what_to_do(command: Command, tmp_path: Pat
     status, out, err = command("check", "./shoes")
     lines = out.splitlines()
     assert status == 0 and err == "" and lines[0].startswith("shoes (train")
-    assert "61 of 62 pictures, used as 16×16 colour" in out and "2: a 30, b 31" in out
+    assert "61 of 62 files, used as 16×16 colour" in out and "2: a 30, b 31" in out
     assert any("a/broken.png: not an image" in line for line in lines)
-    assert "a/00.png = b/copy.png (a and b)" in out
-    assert lines[-1].strip().startswith("verdict: usable but") or "verdict: usable but" in out
+    assert out.count("a/00.png = b/copy.png (a and b)") == 1, "once, as a conflict"
+    assert lines[-1].startswith("verdict: usable, but: only 60 different pictures (below 500 ")
     assert "16×16" in out.split("sizes", 1)[1].splitlines()[0] and "from a folder" in lines[0]
     status, out, _ = command("check", "./shoes", "--json", "--size", "32", "--channels", "1", "--fit", "pad")
     found = json.loads(out)
@@ -229,15 +233,55 @@ def test_check_of_a_good_set_is_fine(command: Command) -> None:
     assert all(len(line) <= 100 for line in out.splitlines())
 
 
+@pytest.mark.parametrize(("columns", "widest"), [(70, 70), (40, 60), (300, 120)])
+def test_the_check_follows_the_width_of_the_terminal(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, columns: int, widest: int
+) -> None:
+    folder = pictures(tmp_path / "shoes", count=1)
+    for index in range(9):
+        (folder / "a" / f"{index}-{'bad ' * 10}.png").write_bytes(b"no picture")
+    terminal = Console(force_terminal=True, width=columns, soft_wrap=True, highlight=False, color_system=None)
+    monkeypatch.setattr(screen, "out", terminal)
+    lines = command("check", "./shoes")[1].splitlines()
+    assert widest - 20 < max(map(len, lines[:-1])) <= widest
+    assert lines[-1].startswith("verdict: ") and len(lines[-1]) > 120, "one line, whatever the width"
+    assert max(map(len, command()[1].splitlines())) <= max(widest, 100)
+
+
+def test_show_brings_pictures_to_the_shape_and_channels_that_training_would(command: Command) -> None:
+    assert command("show", "digits", "--size", "8x16", "--fit", "pad", "--channels", "3")[0] == 0
+    with Image.open("digits-sheet.png") as padded:
+        first = np.asarray(padded)
+    assert command("show", "digits", "--size", "8x16", "--out", "cropped.png")[0] == 0
+    with Image.open("cropped.png") as cropped:
+        assert first.tolist() != np.asarray(cropped).tolist()
+
+
+def test_a_class_with_a_comma_in_its_name_is_quoted(command: Command, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "shoes", kinds="a", count=2)
+    (folder / "a").rename(folder / "Shoe, big")
+    pictures(folder, kinds="b", count=2)
+    out = command("check", "./shoes")[1]
+    assert out.count('"Shoe, big" 2, b 2') == 2, "under classes and under few"
+
+
 def test_training_tells_the_preflight_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     pictures(tmp_path / "shoes", count=20)
     tiny = ["--set", "g_maps=4", "--set", "d_maps=4", "--set", "z_dim=8", "--batch", "8", "--images", "16"]
+    err = main_says(["train", "./shoes", *tiny], capsys)
+    assert "shoes: 40 pictures of 16×16, colour; 2 classes of 20" in err
+    assert "shoes: usable, but: only 40 different pictures" in err
+    assert (
+        main_says(["train", "./shoes", "--size", "32", "--name", "big", *tiny], capsys).count("enlarged") == 0
+    )
+
+
+def main_says(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as caught:
-        main(["train", "./shoes", *tiny])
+        main(arguments)
     err = capsys.readouterr().err
     assert not caught.value.code, err
-    assert "shoes: 40 pictures of 16×16, colour; 2 classes of 20" in err
-    assert "shoes: usable but only 40 different pictures" in err
+    return err

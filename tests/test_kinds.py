@@ -152,6 +152,19 @@ def test_trains_and_resumes(
         assert facts["fit"] == options[options.index("--fit") + 1]
 
 
+def test_a_resume_of_moved_pictures_asks_where_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, runs = flat(tmp_path), ["--runs-dir", str(tmp_path / "runs")]
+    assert dcgan_("train", str(source), *TINY, "--images", "16", "--name", "x", *runs) == 0
+    source.rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert dcgan_("resume", "x", "--images", "32", *runs) == 2
+    error = capsys.readouterr().err
+    assert f"its pictures were at {source}" in error and "add --data" in error and error.count("\n") == 1
+    assert dcgan_("resume", "x", "--images", "32", "--data", str(tmp_path / "elsewhere"), *runs) == 0
+
+
 def test_every_kind_is_trained_here(tmp_path: Path) -> None:
     titles = set()
     for at, (make, _, _) in enumerate(EVERY):
@@ -168,6 +181,7 @@ def test_every_kind_is_trained_here(tmp_path: Path) -> None:
         (["--channels", "2"], "channels is 2: must be 1"),
         (["--split", "tets"], "did you mean test"),
         (["--split", "test"], "has no test split"),
+        (["--split", "val"], "unknown split 'val': ask for test"),
     ],
 )
 def test_a_slip_is_one_line(

@@ -150,11 +150,13 @@ def test_designs_go_into_an_empty_folder(trained: dcgan.Run, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("Ankle boot", "ankle-boot"),
+        ("Ankle boot", "Ankle-boot"),
+        ("Cat", "Cat"),
+        ("cat", "cat"),  # may be another class
         ("кроссовки", "кроссовки"),
         ("靴", "靴"),
         ("कमीज़", "कमीज़"),
-        ("Ma\u0301s", "más"),
+        ("Ma\u0301s", "Más"),
         ("../../etc/passwd", "etc-passwd"),
         ("a\udcff\x00/b", "a-b"),
         ("!!!", "class"),

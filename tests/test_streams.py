@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import dcgan
 from child import TINY, dcgan_in_child, forks
@@ -135,9 +136,10 @@ def test_one_odd_run_does_not_hide_the_others(tmp_path: Path, trained: dcgan.Run
     assert {row["images"] for row in listed} == {0, 640}
 
 
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("when", ["reading", "generate"])
-def test_ctrl_c_outside_training_is_told(tmp_path: Path, when: str) -> None:
-    """In a real process: typer has its own answer to the signal."""
+def test_a_signal_outside_training_is_told(tmp_path: Path, when: str, signum: int, status: int) -> None:
+    """In a real process: typer has its own answer to Ctrl-C."""
     waiting = "import os, time; os.write(1, b'.'); time.sleep(60)"
     patch = {
         "reading": f"import dcgan.data.named.reading as n\nn.fetch = lambda *a: exec({waiting!r})",
@@ -150,10 +152,42 @@ def test_ctrl_c_outside_training_is_told(tmp_path: Path, when: str) -> None:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.read(1) == b"."
         time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signum)
         assert process.stderr.read() == b"dcgan: interrupted.\n"
-    assert process.returncode == 130
+    assert process.returncode == status
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        ("datasets check", "decoding._close_gaps"),
+        ("train", "prepared.os.fsync"),
+        ("train", "files.memoryview"),  # in the midst of writing the facts
+    ],
+)
+def test_a_terminated_preparation_leaves_no_temporary_file(tmp_path: Path, command: str, where: str) -> None:
+    (tmp_path / "here" / "shoes").mkdir(parents=True)
+    for index in range(9):
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / "here" / "shoes" / f"{index}.png")
+    waiting = "import os, time; os.write(1, b'.'); time.sleep(60)"
+    patch = "from dcgan import files\nfrom dcgan.data import decoding, prepared\n"
+    patch += "from dcgan.data.formats import folder\nfolder.CACHED_FROM_FILES = 1\n"
+    patch += f"{where} = lambda *a: exec({waiting!r})"
+    code = f"{patch}\nfrom dcgan.cli import main\nmain({[*command.split(), './shoes']!r})"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    env = {**os.environ, "DCGAN_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path / "here", env=env, **pipes) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.read(1) == b"."
+        assert list((tmp_path / "cache" / "prepared").glob(".tmp-*"))
+        time.sleep(0.05)
+        for _ in range(2):  # as timeout does
+            process.send_signal(signal.SIGTERM)
+        assert process.stderr.read() == b"dcgan: interrupted.\n"
+    assert process.returncode == 143
+    assert not list((tmp_path / "cache" / "prepared").glob(".tmp-*"))
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["shoes"]
 
 
 def test_a_watcher_that_fails_costs_nothing(digits: Dataset, tmp_path: Path) -> None:

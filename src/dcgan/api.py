@@ -13,7 +13,7 @@ from dcgan import arguments
 from dcgan.data import Dataset, open_dataset
 from dcgan.data.check.preflight import preflight, summary_lines
 from dcgan.errors import DcganError, enough_memory, one_of
-from dcgan.files import is_file, is_folder
+from dcgan.files import exists, is_file, is_folder
 from dcgan.model import Model, load_model
 from dcgan.presets import Preset, preset_for
 from dcgan.presets import preset as find_preset
@@ -112,7 +112,7 @@ def train(
         runs, layout.new_name(runs, stem) if name is None else name, recipe, opened.describe()
     )
     if tell:
-        for line in summary_lines(preflight(opened)):
+        for line in summary_lines(preflight(opened, size_chosen=size is not None or chosen is not None)):
             tell(line)
     return _fit(folder, recipe, opened, watch)
 
@@ -144,6 +144,11 @@ def resume(
     if data is None and not facts.get("path") and not facts.get("source"):
         raise DcganError(
             f"{found.folder / layout.DATA} does not say where {found.name}'s pictures are: give them with --data"
+        )
+    if data is None and facts.get("path") and not exists(Path(facts["path"])):
+        raise DcganError(
+            f"{found.name}: its pictures were at {facts['path']}, and nothing is there now: if they were moved, add "
+            "--data with where they are"
         )
     opened = (
         data

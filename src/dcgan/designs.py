@@ -81,12 +81,14 @@ def write_designs(
 
 
 def file_word(name: str) -> str:
-    """The part of a file's name that says `name`: letters and digits of any alphabet, lower case, and hyphens.
+    """The part of a file's name that says `name`: letters and digits of any alphabet, and hyphens.
+
+    The case is kept: Cat and cat may be two classes.
 
     At most 64 characters and 120 bytes; "class" where nothing is left.
     """
     # Vowel signs and accents (category M) belong to the letter before them.
-    letters = unicodedata.normalize("NFC", name).lower()
+    letters = unicodedata.normalize("NFC", name)
     kept = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in letters)
     word = re.sub("-+", "-", kept).strip("-")[:64]
     try:

@@ -12,6 +12,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def quoted(name: str) -> str:
+    """A name as it stands in a list: one that holds a comma in quotes, not to be read as two."""
+    return f'"{name}"' if "," in name else name
+
+
 class DcganError(Exception):
     """A mistake or a mishap told in one line; the command line prints it and exits with `status`."""
 
@@ -49,9 +54,9 @@ def one_of(kind: str, name: str, known: Iterable[str], more: str = "") -> DcganE
     names, name = sorted(known), str(name)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
-        hint = f"did you mean {' or '.join(near)}?"
+        hint = f"did you mean {' or '.join(map(quoted, near))}?"
     elif names:
-        shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        shown = ", ".join(map(quoted, names[:20])) + (", …" if len(names) > 20 else "")
         hint = f"known: {shown}."
     else:
         hint = "there are none."

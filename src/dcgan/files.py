@@ -34,10 +34,12 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         finally:
             os.close(descriptor)
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:  # a signal too
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise refused(path, error) from error
+        if isinstance(error, OSError):
+            raise refused(path, error) from error
+        raise
     sync_directory(path.parent)
 
 

@@ -64,7 +64,7 @@ def test_sentences_alone_leave_the_labels_to_the_folders(folder: Make) -> None:
     )
     data = open_dataset(root)
     assert data.classes == ("x", "y") and data.captions == ("hello", "")
-    assert any("1 files have no line" in note and "y/b.png" in note for note in data.origin["notes"])
+    assert any("1 file has no line" in note and "y/b.png" in note for note in data.origin["notes"])
 
 
 def test_lines_without_files_and_files_without_lines_are_named(folder: Make) -> None:

@@ -167,9 +167,9 @@ def test_mistakes_are_one_line(folder: Make, tmp_path: Path) -> None:
         (lambda: crop(min_size=10), "min-size is 10: must be from 24"),
         (lambda: crop(margin=-0.1), "margin is -0.1"),
         (lambda: crop(margin=float("nan")), "margin is nan"),
-        (lambda: crop(min_size=90), "no face of 90 pixels or more in 1 pictures"),
-        (lambda: crop(root / "sub"), "no usable picture among 1 files: the first, b.png: the file is empty"),
-        (lambda: crop(tmp_path / "text"), "no usable picture among 1 files"),
+        (lambda: crop(min_size=90), "no face of 90 pixels or more in 1 picture"),
+        (lambda: crop(root / "sub"), "no usable picture among 1 file: the first, b.png: the file is empty"),
+        (lambda: crop(tmp_path / "text"), "no usable picture among 1 file"),
     ]:
         with pytest.raises(DcganError) as error:
             call()

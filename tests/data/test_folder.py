@@ -138,7 +138,8 @@ def test_the_size_is_chosen_and_told(
     assert data.size == expected
     assert ("resized to" in notes(data)) == (set(sizes) != {expected})
     small = sum(size[0] < expected[0] or size[1] < expected[1] for size in sizes)
-    assert (f"{small} images smaller" in notes(data)) == (small > 0)
+    word = "image" if small == 1 else "images"
+    assert (f"{small} {word} smaller" in notes(data)) == (small > 0)
 
 
 def test_size_and_fallback(folder: Make) -> None:
@@ -212,7 +213,7 @@ def test_nothing_usable_is_one_line(folder: Make) -> None:
     with pytest.raises(DcganError, match="no images here"):
         read_folder(root)
     (root / "a.txt").write_bytes(b"text")
-    with pytest.raises(DcganError, match=r"no usable image among 1 files; the first, a.txt: not an image"):
+    with pytest.raises(DcganError, match=r"no usable image among 1 file; the first, a.txt: not an image"):
         read_folder(root)
     (root / "a.jpg").write_bytes(encoded(picture(), "JPEG")[:-40])
     with pytest.raises(DcganError, match=r"no usable image among 2 files; the first, a.jpg: damaged"):

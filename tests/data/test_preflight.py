@@ -57,16 +57,17 @@ def test_copies_conflicts_and_leaks_are_named_by_file(many: Any) -> None:
     told = [(pair.first, pair.second, pair.exact) for pair in found.pairs]
     assert told == [
         ("c0/0.png", "c0/1.png", True),
-        ("c0/2.png", "c1/599.png", True),
         ("c0/3.png", "c0/4.png", False),
-    ]
+    ], "the conflict is told as one"
+    assert found.pair_count == 2 and found.near_copies == 1
+    assert [(pair.first, pair.second) for pair in found.conflicts] == [("c0/2.png", "c1/599.png")]
     assert found.conflict_count == 1 and found.conflicts[0].labels == ("c0", "c1")
     assert found.leak_count == 2 and [leak.second for leak in found.leaks] == ["test f", "test g"]
     assert found.state == USABLE
     assert (
         "1 picture is in two classes" in found.verdict and "2 test pictures are in train too" in found.verdict
     )
-    assert "\n" not in found.verdict and found.verdict.startswith("usable but")
+    assert "\n" not in found.verdict and found.verdict.startswith("usable, but: ")
     json.dumps(found.as_json(), allow_nan=False)
 
 
@@ -123,13 +124,16 @@ def test_a_small_set_is_told_to_be_small(many: Any) -> None:
 @pytest.mark.parametrize(
     ("sizes", "size", "says"),
     [
-        ({"20x20": 400, "100x100": 200}, (64, 64), "400 pictures are enlarged to 64×64: --size 16"),
-        ({"40x50": 600}, (64, 64), "600 pictures are enlarged to 64×64: --size 32"),
-        ({"300x900": 600}, (64, 64), "600 pictures lose a third or more by cropping: --fit pad"),
+        ({"20x20": 400, "100x100": 200}, (64, 64), "400 pictures are enlarged to 64×64 (try --size 16)"),
+        ({"40x50": 600}, (64, 64), "600 pictures are enlarged to 64×64 (try --size 40x50)"),
+        ({"28x28": 600}, (64, 64), "600 pictures are enlarged to 64×64 (try --size 28)"),
+        ({"300x40": 600}, (64, 64), "600 pictures are enlarged to 64×64 (try --size 32)"),
+        ({"4x4": 600}, (8, 8), None),
+        ({"300x900": 600}, (64, 64), "600 pictures lose a third or more by cropping (try --fit pad)"),
         (
             {"900x300": 100, "80x80": 500},
             (64, 64),
-            "100 pictures lose a third or more by cropping: --fit pad",
+            "100 pictures lose a third or more by cropping (try --fit pad)",
         ),
         ({"70x100": 600}, (64, 64), None),
         ({"300x300": 301, "20x20": 299}, (64, 64), None),
@@ -143,6 +147,30 @@ def test_original_sizes_lead_to_advice(
     assert (verdict == FINE) if says is None else (says in verdict and state == USABLE)
     if says and "--fit" in says:
         assert judge({**facts, "fit": "pad"})[1] == FINE
+    if says and "--size" in says:
+        assert judge({**facts, "fit": "pad"}, size_chosen=True)[1] == FINE
+
+
+def test_many_near_copies_are_in_the_verdict(many: Any) -> None:
+    images = many.copy()
+    images[:25] = changed(images[300:325], as_jpeg(90))
+    assert preflight(Dataset("toy", images)).state == FINE, "a few are in the best of sets"
+    images[:60] = changed(images[300:360], as_jpeg(90))
+    found = preflight(Dataset("toy", images))
+    assert found.near_copies > 40 and found.state == USABLE
+    assert f"{found.near_copies} pictures nearly equal others (keep one of each" in found.verdict
+
+
+def test_each_reason_has_its_own_advice_in_one_sentence(many: Any) -> None:
+    images = many[:40].copy()
+    images[1], images[2] = images[0], 9
+    skipped = {"skipped": [{"file": "a", "reason": "x", "kind": "corrupt"}] * 8, "skipped_count": 8}
+    found = preflight(Dataset("toy", images, origin=skipped))
+    assert found.verdict == (
+        "usable, but: only 39 different pictures (below 500 they are learned by heart: find more pictures); "
+        "8 of 48 files cannot be used (mend or remove the skipped files); "
+        "1 picture is a copy of another (remove the copies); 1 picture is of one colour (remove blank pictures)"
+    )
 
 
 @pytest.mark.parametrize(

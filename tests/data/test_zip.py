@@ -67,7 +67,13 @@ def test_a_zip_is_the_folder_it_was_made_of(
 
 def test_what_systems_put_into_archives_is_ignored(tmp_path: Path) -> None:
     files = pictures("a/x.png", "b/y.png")
-    junk = {"__MACOSX/a/._x.png": b"junk", "a/.DS_Store": b"junk", ".git/z.png": b"junk"}
+    junk = {
+        "__MACOSX/a/._x.png": b"junk",
+        "a/.DS_Store": b"junk",
+        "a/Thumbs.db": b"junk",
+        "desktop.ini": b"junk",
+        ".git/z.png": b"junk",
+    }
     data = open_dataset(zip_of(tmp_path / "a.zip", files | junk))
     assert len(data) == 2 and data.classes == ("a", "b") and data.origin["skipped_count"] == 0
 
@@ -178,7 +184,7 @@ def test_what_is_no_zip_is_one_line(tmp_path: Path, content: bytes) -> None:
 def test_a_zip_of_no_pictures_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DcganError, match="no images here"):
         open_dataset(zip_of(tmp_path / "a.zip", {}))
-    with pytest.raises(DcganError, match=r"no usable image among 1 files; the first, a\.txt: not an image"):
+    with pytest.raises(DcganError, match=r"no usable image among 1 file; the first, a\.txt: not an image"):
         open_dataset(zip_of(tmp_path / "b.zip", {"a.txt": b"text"}))
 
 

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from dcgan.errors import quoted
+
 if TYPE_CHECKING:
     from dcgan.data.check.preflight import Pair, Preflight
-
-WIDTH = 100
 
 MOST_SHOWN = 10
 """Pairs or sizes shown of a kind; JSON has more."""
@@ -18,47 +18,48 @@ MOST_FILES = 40
 """Skipped files shown: each wants to be mended or removed."""
 
 
-def report(found: Preflight) -> Iterator[str]:
-    """The lines, none wider than a terminal but for long file names; the verdict last, in one line."""
+def report(found: Preflight, width: int) -> Iterator[str]:
+    """The lines, none of more columns than `width` but for long file names; the verdict last, in one line."""
     for line in _lines(found):
         indent = " " * max(13, len(line) - len(line.lstrip()) + 2)
         yield from textwrap.wrap(
-            line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         )
     yield f"verdict: {found.verdict}"
 
 
 def _lines(found: Preflight) -> Iterator[str]:
     from dcgan.data.check.preflight import in_words
+    from dcgan.data.findings import counted
 
     height, width = found.size
     of = f" of {found.images + found.skipped_count:,}" if found.skipped_count else ""
     kind = f", from {found.kind}" if found.kind else ""
     yield f"{found.name} ({found.split}{kind})"
-    yield _row("read", f"{found.images:,}{of} pictures, used as {height}×{width} {_colour(found.channels)}")
+    what = "files" if found.skipped_count else "picture" if found.images == 1 else "pictures"
+    yield _row("read", f"{found.images:,}{of} {what}, used as {height}×{width} {_colour(found.channels)}")
     if found.sizes:
         sizes = [f"{count:,} of {size.replace('x', '×')}" for size, count in found.sizes.items()]
         yield _row("sizes", _few(sizes))
     if found.modes:
         yield _row("as files", in_words(found.modes))
     if found.classes:
-        counts = [f"{name} {count:,}" for name, count in found.classes.items()]
+        counts = [f"{quoted(name)} {count:,}" for name, count in found.classes.items()]
         yield _row("classes", f"{len(counts):,}: {_few(counts)}")
     if found.few:
-        yield _row("few", _few(f"{name} {count}" for name, count in found.few.items()))
+        yield _row("few", _few(f"{quoted(name)} {count}" for name, count in found.few.items()))
     if found.skipped_count:
         yield _row("skipped", f"{found.skipped_count:,}: {in_words(found.skipped_kinds)}")
         files = [f"{item.get('file', '?')}: {item.get('reason', '?')}" for item in found.skipped]
         yield from _named(files, found.skipped_count, MOST_FILES)
     yield _row("copies", _copies(found))
-    yield from _named([_pair(pair) for pair in found.pairs], found.exact_copies + found.near_pairs)
+    yield from _named([_pair(pair) for pair in found.pairs], found.pair_count)
     if found.conflict_count:
         yield _row("conflicts", f"{found.conflict_count:,} of one content in two classes")
         yield from _named([_pair(pair) for pair in found.conflicts], found.conflict_count)
     if found.test_images:
-        yield _row(
-            "test", f"{found.test_images:,} pictures, {found.leak_count:,} of them in train too, or nearly"
-        )
+        test = counted(found.test_images, "picture", "pictures")
+        yield _row("test", f"{test}, {found.leak_count:,} of them in train too, or nearly")
         yield from _named([_pair(pair) for pair in found.leaks], found.leak_count)
     if found.one_colour:
         yield _row("one colour", f"{found.one_colour:,}")
@@ -68,13 +69,16 @@ def _lines(found: Preflight) -> Iterator[str]:
 
 
 def _copies(found: Preflight) -> str:
+    from dcgan.data.findings import counted
+
     exact = f"{found.exact_copies:,} exact"
     if found.exact_copies:
-        exact += f" in {found.exact_groups:,} group" + "s" * (found.exact_groups != 1)
+        exact += f" in {counted(found.exact_groups, 'group', 'groups')}"
+    pairs = counted(found.near_pairs, "nearly equal pair", "nearly equal pairs")
     near = {
         "no": "near ones were not looked for",
-        "yes": f"{found.near_pairs:,} nearly equal pairs",
-        "in part": f"at least {found.near_pairs:,} nearly equal pairs (too many to look at all)",
+        "yes": pairs,
+        "in part": f"at least {pairs} (too many to look at all)",
     }
     return f"{exact}; {near[found.near_searched]}"
 
@@ -82,7 +86,7 @@ def _copies(found: Preflight) -> str:
 def _pair(pair: Pair) -> str:
     classes = ""
     if pair.labels and pair.labels[0] != pair.labels[1]:
-        classes = f" ({pair.labels[0]} and {pair.labels[1]})"
+        classes = f" ({quoted(pair.labels[0])} and {quoted(pair.labels[1])})"
     return f"{pair.first} {'=' if pair.exact else '≈'} {pair.second}{classes}"
 
 

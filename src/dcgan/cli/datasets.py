@@ -11,15 +11,12 @@ import typer
 
 from dcgan.cli.check import MOST_SHOWN, report
 from dcgan.cli.lists import Json
-from dcgan.cli.screen import progress, say, tell
+from dcgan.cli.screen import columns, progress, say, tell
 from dcgan.cli.train import read_size
 from dcgan.errors import DcganError
 
 if TYPE_CHECKING:
     from dcgan.data import Dataset
-
-WIDTH = 100
-"""Columns of a terminal that a list must fit."""
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -56,7 +53,7 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
     for row, head in zip(rows, heads, strict=True):
         say("  ".join(cell.ljust(width) for cell, width in zip(head, widths, strict=True)).rstrip())
         for line in textwrap.wrap(
-            f"{row['title']}. From {row['source']}. Licence: {row['licence']}.", WIDTH - 4
+            f"{row['title']}. From {row['source']}. Licence: {row['licence']}.", columns() - 4
         ):
             say(f"    {line}")
 
@@ -82,6 +79,8 @@ def show(
     out: Annotated[Path | None, typer.Option(help="PNG to write. [default: NAME-sheet.png here]")] = None,
     split: Split = None,
     size: Size = None,
+    fit: Fit = None,
+    channels: Channels = None,
     n: Annotated[
         int | None, typer.Option("-n", help="Pictures of each class. [default: 10, fewer of many]")
     ] = None,
@@ -107,7 +106,7 @@ def show(
         raise DcganError(f"{out}: a contact sheet is a PNG, so its name ends in .png")
     if out is not None:
         _refuse_old(out)
-    opened = _open(data, split=split, size=read_size(size))
+    opened = _open(data, split=split, **_options(size, fit, channels))
     target = out or Path(f"{slug(opened.name)}-sheet.png")
     _refuse_old(target)
     write_atomic(target, png(class_sheet(opened, n, seed)))
@@ -135,7 +134,7 @@ def check(
     from dcgan.data.check.preflight import preflight
     from dcgan.data.check.verdict import UNUSABLE
 
-    options = {"size": read_size(size), "channels": channels} | ({"fit": fit} if fit else {})
+    options = _options(size, fit, channels)
     opened = _open(data, split=split, **options)
     test = None
     if split is None:
@@ -147,7 +146,7 @@ def check(
     if as_json:
         say(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
-        for line in report(found):
+        for line in report(found, columns()):
             say(line)
     if found.state == UNUSABLE:
         raise typer.Exit(2)
@@ -185,6 +184,10 @@ def faces(
     say(f"faces     {out}: {done.faces:,} from {done.pictures:,} pictures, {done.without:,} without{copies}")
     say(f"manifest  {out / MANIFEST}")
     say(f"next      dcgan datasets check {out if out.is_absolute() else f'./{out}'}")
+
+
+def _options(size: str | None, fit: str | None, channels: int | None) -> dict[str, Any]:
+    return {"size": read_size(size), "channels": channels} | ({} if fit is None else {"fit": fit})
 
 
 def _open(data: str, *, split: str | None, **options: Any) -> Dataset:

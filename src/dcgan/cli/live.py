@@ -47,7 +47,8 @@ class TrainingDisplay:
         """Take in one journal entry."""
         event = entry["event"]
         if event in ("start", "resume"):
-            where = f"{entry['hardware']}, {entry['threads']} threads, {entry['precision']}"
+            threads = f"{entry['threads']} thread{'s' * (entry['threads'] != 1)}"
+            where = f"{entry['hardware']}, {threads}, {entry['precision']}"
             what = "training" if event == "start" else f"going on from step {entry['step']:,}"
             tell(f"{what} on {where}")
         elif event == "warning":

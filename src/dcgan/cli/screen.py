@@ -78,6 +78,11 @@ def tell(line: str) -> None:
     err.print(printable(line))
 
 
+def columns() -> int:
+    """Columns to wrap lists at: the terminal's, from 60 to 120; 100 where nobody watches."""
+    return min(max(out.width, 60), 120) if out.is_terminal else 100
+
+
 def complain(line: str) -> None:
     """The one line of an error."""
     stream = _Standard("stderr")

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcgan.data.check.duplicates import find_duplicates
-from dcgan.data.findings import printable
+from dcgan.data.findings import counted, printable
 from dcgan.data.images import UnreadableError, decode, fit, read_file
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY, make_folder, refused, sync_directory, write_atomic
@@ -234,7 +234,8 @@ def _none(folder: Path, files: int, done: Faces, min_size: int) -> DcganError:
     shown = printable(str(folder))
     if not done.pictures:
         why = f": the first, {done.skipped[0][0]}: {done.skipped[0][1]}" if done.skipped else ""
-        return DcganError(f"{shown}: no usable picture among {files} files{why}")
+        return DcganError(f"{shown}: no usable picture among {counted(files, 'file', 'files')}{why}")
+    seen = counted(done.pictures, "picture", "pictures")
     return DcganError(
-        f"{shown}: no face of {min_size} pixels or more in {done.pictures} pictures: a smaller --min-size finds more"
+        f"{shown}: no face of {min_size} pixels or more in {seen}: a smaller --min-size finds more"
     )

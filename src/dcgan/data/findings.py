@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from dcgan.errors import quoted
+
 MOST_NAMED = 100
 """Skipped files told by name; all are counted."""
 
@@ -72,7 +74,12 @@ def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """ "1 picture is", "3 pictures are"."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def some(names: Iterable[str], most: int = 3) -> str:
     """The first few names, for a sentence."""
-    every = [printable(name) for name in names]
+    every = [quoted(printable(name)) for name in names]
     return ", ".join(every[:most]) + (", …" if len(every) > most else "")

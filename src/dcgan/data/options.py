@@ -39,6 +39,11 @@ class Options:
     progress: Progress | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if self.split in ("val", "valid", "validation", "dev"):
+            raise DcganError(
+                f"unknown split '{self.split}': ask for test, as which a folder of that name is read where "
+                "no test folder is beside it; else open the folder itself"
+            )
         if self.split not in SPLITS:
             raise one_of("split", str(self.split), SPLITS)
         if self.size is not None:

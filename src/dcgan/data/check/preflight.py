@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan.data.check.duplicates import Duplicates, find_duplicates
-from dcgan.data.check.verdict import FEW, FINE, counted, judge
+from dcgan.data.check.verdict import FEW, FINE, judge
 from dcgan.data.dataset import Dataset
+from dcgan.data.findings import counted
 
 QUICK = 20_000
 """Pictures up to which near copies are looked for before training too: about a second."""
@@ -42,10 +43,12 @@ class Preflight:
     notes: what the reader decided.
     exact_groups, exact_copies: groups of equal pictures, and how many pictures could go.
     near_pairs: pairs of nearly equal ones; near_searched: "yes", "no", or "in part" where it stopped at a bound.
-    pairs: the first of both. conflicts: pairs in two classes. leaks: pairs in train and test.
+    near_copies: how many pictures nearly equal an earlier one.
+    pairs: the first of both within a class, of `pair_count`. conflicts: the first ones in two classes.
+    leaks: pairs in train and test.
     one_colour: how many pictures are of one colour, and one_colour_names the first of them.
     few: classes of fewer than 20 pictures. imbalance: largest class to smallest, 1.0 without classes.
-    verdict: one line that begins with `state`. advice: what to do, one sentence each.
+    verdict: `state` in one line, each reason with its advice. advice: what to do, one sentence each.
     """
 
     name: str
@@ -65,7 +68,9 @@ class Preflight:
     exact_groups: int
     exact_copies: int
     near_pairs: int
+    near_copies: int
     near_searched: str
+    pair_count: int
     pairs: tuple[Pair, ...]
     conflict_count: int
     conflicts: tuple[Pair, ...]
@@ -85,11 +90,14 @@ class Preflight:
         return asdict(self)
 
 
-def preflight(data: Dataset, *, test: Dataset | None = None, near: bool | None = None) -> Preflight:
+def preflight(
+    data: Dataset, *, test: Dataset | None = None, near: bool | None = None, size_chosen: bool = False
+) -> Preflight:
     """Look through `data` before it is trained on.
 
     test: the test split, to find pictures that are in both; of another shape it is not compared.
     near: whether to look for near copies too; None says yes for at most `QUICK` pictures.
+    size_chosen: whether the size is not to be questioned.
     """
     together = data.images
     if test is not None and test.images.shape[1:] == data.images.shape[1:]:
@@ -98,6 +106,8 @@ def preflight(data: Dataset, *, test: Dataset | None = None, near: bool | None =
     found = find_duplicates(together, near=searched)
     names = [*_names(data), *(f"test {name}" for name in (_names(test) if test else ()))]
     inner, conflicts, leaks = _sorted_out(found, data)
+    labels = data.labels
+    alike = [pair for pair in inner if labels is None or labels[pair[0]] == labels[pair[1]]]
     flat = _one_colour(data.images)
     counts = dict(zip(data.classes, data.counts.tolist(), strict=True))
     few = {name: count for name, count in counts.items() if count < FEW}
@@ -131,8 +141,10 @@ def preflight(data: Dataset, *, test: Dataset | None = None, near: bool | None =
         "exact_groups": sum(len(group) > 1 for group in exact_inner),
         "exact_copies": copies,
         "near_pairs": sum(not exact for *_, exact in inner),
+        "near_copies": len({second for _, second, exact in inner if not exact}),
         "near_searched": "no" if not searched else "yes" if found.complete else "in part",
-        "pairs": told(inner),
+        "pair_count": len(alike),
+        "pairs": told(alike),
         "conflict_count": len({second for _, second, _ in conflicts}),
         "conflicts": told(conflicts),
         "test_images": len(together) - len(data),
@@ -143,14 +155,15 @@ def preflight(data: Dataset, *, test: Dataset | None = None, near: bool | None =
         "few": few,
         "imbalance": round(imbalance, 1),
     }
-    state, verdict, advice = judge(facts)
+    state, verdict, advice = judge(facts, size_chosen)
     return Preflight(**facts, state=state, verdict=verdict, advice=advice)
 
 
 def summary_lines(found: Preflight) -> list[str]:
     """Two lines for the time before training: what is there, and the verdict."""
     height, width = found.size
-    parts = [f"{found.images:,} pictures of {height}×{width}, {'colour' if found.channels == 3 else 'grey'}"]
+    pictures = counted(found.images, "picture", "pictures")
+    parts = [f"{pictures} of {height}×{width}, {'colour' if found.channels == 3 else 'grey'}"]
     if found.classes:
         low, high = min(found.classes.values()), max(found.classes.values())
         each = f"{low:,}" if low == high else f"{low:,} to {high:,}"

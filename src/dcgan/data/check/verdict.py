@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from dcgan.data.findings import counted
+from dcgan.data.options import LARGEST, SMALLEST
 
 FEW = 20
 """A class of fewer pictures is named: its pictures are learned by heart."""
@@ -18,12 +21,18 @@ MANY_COPIES = 0.01
 """Part of the pictures that are copies, of others in train exactly or of some in test nearly; with more the
 verdict tells."""
 
+MANY_NEAR = 0.05
+"""Part of the pictures that nearly equal another one of the set."""
+
 FINE, USABLE, UNUSABLE = "fine", "usable but", "not usable"
 
 
-def judge(facts: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
-    """(state, verdict in one line that begins with it, advice) of the facts of a `Preflight`."""
-    images, height = facts["images"], facts["size"][0]
+def judge(facts: Mapping[str, Any], size_chosen: bool = False) -> tuple[str, str, tuple[str, ...]]:
+    """(state, verdict in one line, advice) of the facts of a `Preflight`; each reason has its advice behind it.
+
+    size_chosen: whether the size is what the user wants, and no word is to be lost on it.
+    """
+    images = facts["images"]
     distinct = images - facts["exact_copies"]
     if distinct < 2:
         why = "there is one picture only" if images == 1 else f"all {images:,} pictures are the same"
@@ -34,52 +43,65 @@ def judge(facts: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
             f"{UNUSABLE}: every picture is of one colour",
             ("look at the files: are they masks?",),
         )
-    but: list[tuple[str, str]] = []
+    but = [*_content(facts, distinct), *_classes(facts), *_sizes(facts, size_chosen)]
+    if not but:
+        return FINE, FINE, ()
+    told = "; ".join(f"{what} ({mend})" for what, mend in but)
+    return USABLE, f"usable, but: {told}", tuple(dict.fromkeys(mend for _, mend in but))
+
+
+def _content(facts: Mapping[str, Any], distinct: int) -> Iterator[tuple[str, str]]:
+    """(reason, advice) for what the pictures are, and how often."""
+    images, skipped = facts["images"], facts["skipped_count"]
     if distinct < SMALL:
-        but.append(
-            (f"only {distinct:,} different pictures", "more pictures: below 500 they are learned by heart")
+        yield (
+            f"only {distinct:,} different pictures",
+            f"below {SMALL} they are learned by heart: find more pictures",
         )
-    read = images + facts["skipped_count"]
-    if facts["skipped_count"] > 0.1 * read:
-        but.append(
-            (
-                f"{facts['skipped_count']:,} of {read:,} files cannot be used",
-                "mend or remove the skipped files",
-            )
-        )
+    if skipped > 0.1 * (images + skipped):
+        yield f"{skipped:,} of {images + skipped:,} files cannot be used", "mend or remove the skipped files"
     if facts["conflict_count"]:
         count = counted(facts["conflict_count"], "picture is", "pictures are")
-        but.append((f"{count} in two classes", "keep each picture in the class it shows"))
+        yield f"{count} in two classes", "keep each picture in the class it shows"
     # A few near copies are in the best of sets: Fashion-MNIST has 43 in 10,000.
     if any(leak.exact for leak in facts["leaks"]) or facts["leak_count"] > MANY_COPIES * facts["test_images"]:
         count = counted(facts["leak_count"], "test picture is", "test pictures are")
-        but.append((f"{count} in train too", "take them out of one of the two"))
+        yield f"{count} in train too", "take them out of train or out of test"
     if facts["exact_copies"] > MANY_COPIES * images:
-        but.append((f"{facts['exact_copies']:,} pictures are copies of others", "remove the copies"))
+        count = counted(
+            facts["exact_copies"], "picture is a copy of another", "pictures are copies of others"
+        )
+        yield count, "remove the copies"
+    if facts["near_copies"] > MANY_NEAR * images:
+        count = counted(facts["near_copies"], "picture nearly equals another", "pictures nearly equal others")
+        least = "at least " if facts["near_searched"] == "in part" else ""
+        yield f"{least}{count}", "keep one of each, or find more that differ"
     if facts["one_colour"]:
         count = counted(facts["one_colour"], "picture is", "pictures are")
-        but.append((f"{count} of one colour", "remove them"))
+        yield f"{count} of one colour", "remove blank pictures"
+
+
+def _classes(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if facts["few"]:
         count = counted(len(facts["few"]), "class has", "classes have")
-        but.append((f"{count} fewer than {FEW} pictures", "more pictures there, or train without --labels"))
+        yield f"{count} fewer than {FEW} pictures", "add to the small classes, or train without --labels"
     elif facts["imbalance"] >= IMBALANCE:
-        but.append(
-            (
-                f"the largest class has {facts['imbalance']:.0f} times the pictures of the smallest",
-                "more pictures in the small ones, or train without --labels",
-            )
+        yield (
+            f"the largest class has {facts['imbalance']:.0f} times the pictures of the smallest",
+            "add to the small classes, or train without --labels",
         )
-    if smaller := _enlarged(facts["sizes"], facts["size"]):
-        what = f"{counted(smaller[0], 'picture is', 'pictures are')} enlarged to {height}×{facts['size'][1]}"
-        but.append((what, f"--size {smaller[1]}"))
+
+
+def _sizes(facts: Mapping[str, Any], size_chosen: bool) -> Iterator[tuple[str, str]]:
+    height, width = facts["size"]
+    smaller = None if size_chosen else _enlarged(facts["sizes"], facts["size"])
+    if smaller:
+        yield (
+            f"{counted(smaller[0], 'picture is', 'pictures are')} enlarged to {height}×{width}",
+            f"try --size {smaller[1]}",
+        )
     if facts["fit"] == "crop" and (cut := _cut(facts["sizes"], facts["size"])):
-        but.append(
-            (f"{counted(cut, 'picture loses', 'pictures lose')} a third or more by cropping", "--fit pad")
-        )
-    if not but:
-        return FINE, FINE, ()
-    advice = tuple(dict.fromkeys(mend for _, mend in but))
-    return USABLE, f"{USABLE} {'; '.join(what for what, _ in but)}: {'; '.join(advice)}", advice
+        yield f"{counted(cut, 'picture loses', 'pictures lose')} a third or more by cropping", "try --fit pad"
 
 
 def _sides(sizes: dict[str, int]) -> list[tuple[int, int, int]]:
@@ -87,17 +109,21 @@ def _sides(sizes: dict[str, int]) -> list[tuple[int, int, int]]:
     return [(*(int(side) for side in text.split("x", 1)), count) for text, count in sizes.items()]  # type: ignore[misc]
 
 
-def _enlarged(sizes: dict[str, int], size: tuple[int, int]) -> tuple[int, int] | None:
-    """How many pictures have a side shorter than they are used at, and the side that would suit: told when half."""
+def _enlarged(sizes: dict[str, int], size: tuple[int, int]) -> tuple[int, str] | None:
+    """How many pictures have a side shorter than they are used at, and the size that would suit: told when half."""
     sides = _sides(sizes)
     smaller = sum(count for height, width, count in sides if height < size[0] or width < size[1])
     if 2 * smaller <= sum(sizes.values()):
         return None
+    height, width, _ = sides[0]
+    if len(sides) == 1 and min(height, width) >= SMALLEST and max(height, width) <= LARGEST:
+        return smaller, f"{height}" if height == width else f"{height}x{width}"
     short = sorted((min(height, width), count) for height, width, count in sides)
     middle = next(
         side for side, _ in short if 2 * sum(c for s, c in short if s <= side) >= sum(sizes.values())
     )
-    return smaller, next((side for side in (64, 32, 16) if side <= middle), 8)
+    better = next((side for side in (64, 32, 16) if side <= middle), SMALLEST)
+    return (smaller, str(better)) if size != (better, better) else None
 
 
 def _cut(sizes: dict[str, int], size: tuple[int, int]) -> int:
@@ -107,8 +133,3 @@ def _cut(sizes: dict[str, int], size: tuple[int, int]) -> int:
         (min(width / height / asked, asked * height / width), count) for height, width, count in _sides(sizes)
     )
     return sum(count for part, count in kept if part <= 2 / 3)
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """ "1 picture is", "3 pictures are"."""
-    return f"{count:,} {one if count == 1 else many}"

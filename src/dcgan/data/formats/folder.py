@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dcgan.data.dataset import Dataset
 from dcgan.data.decoding import Decoded, decode_all, in_parallel
-from dcgan.data.findings import Findings, printable, some
+from dcgan.data.findings import Findings, counted, printable, some
 from dcgan.data.formats.layout import Candidate, candidates
 from dcgan.data.formats.tree import Tree, folder_tree
 from dcgan.data.formats.zipped import zip_tree
@@ -253,11 +253,15 @@ def _tell_sizes(kept: Sequence[_Picture], size: tuple[int, int], how: str, found
         for h, w in (picture.size for picture in kept)
     )
     if small:
-        found.notes.append(f"{small} images smaller than {height}×{width} were enlarged")
+        smaller = counted(
+            small, f"image smaller than {height}×{width} was", f"images smaller than {height}×{width} were"
+        )
+        found.notes.append(f"{smaller} enlarged")
     other = sum(h * width != w * height for h, w in (picture.size for picture in kept))
     if how != "crop" and other:
         done = "padded with white" if how == "pad" else "stretched"
-        found.notes.append(f"{other} images of another shape than {height}×{width} were {done}")
+        shape = f"of another shape than {height}×{width}"
+        found.notes.append(f"{counted(other, f'image {shape} was', f'images {shape} were')} {done}")
 
 
 def _labels(
@@ -290,4 +294,6 @@ def _nothing(tree: Tree, found: Findings) -> DcganError:
         return DcganError(f"{where}: no images here, neither at the top nor in class folders")
     name, reason, _ = min(found.skipped)
     count = len(found.skipped)
-    return DcganError(f"{where}: no usable image among {count} files; the first, {name}: {reason}")
+    return DcganError(
+        f"{where}: no usable image among {counted(count, 'file', 'files')}; the first, {name}: {reason}"
+    )

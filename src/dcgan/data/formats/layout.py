@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from dcgan.data.findings import Findings, printable, some
+from dcgan.data.findings import Findings, counted, printable, some
 from dcgan.data.formats.captions import NAMES, Line, read_captions
 from dcgan.data.formats.tree import Entry, Tree
 from dcgan.data.images import UnreadableError, measure
@@ -170,9 +170,12 @@ def _classes(tree: Tree, here: Sequence[Entry], base: str, found: Findings) -> l
     if not folders:
         return [Candidate(entry) for entry in files]
     if _pictures(tree, files):
+        one = len(folders) == 1
+        left = (
+            f"{counted(len(folders), 'subfolder', 'subfolders')} ({some(folders)}) {'was' if one else 'were'}"
+        )
         found.notes.append(
-            f"images lie at the top, so the {len(folders)} subfolders ({some(folders)}) were not read; "
-            "to make them classes, move every image into one of them"
+            f"images lie at the top, so the {left} not read; to make them classes, move every image into one of them"
         )
         return [Candidate(entry) for entry in files]
     spellings = Counter(name.casefold() for name in folders)
@@ -206,14 +209,17 @@ def _captioned(
             told[line.file] = line
     if again:
         found.notes.append(
-            f"{len(again)} files have more than one line in {title}, the first counts: {some(again)}"
+            f"{counted(len(again), 'file has', 'files have')} more than one line in {title}, "
+            f"the first counts: {some(again)}"
         )
     if not any(line.label for line in told.values()):
         items = _classes(tree, others, base, found)
         texts = [told.get(item.entry.name[len(base) :]) for item in items]
         bare = [item.entry.name for item, text in zip(items, texts, strict=True) if text is None]
         if bare:
-            found.notes.append(f"{len(bare)} files have no line in {title} and so no caption: {some(bare)}")
+            found.notes.append(
+                f"{counted(len(bare), 'file has', 'files have')} no line in {title} and so no caption: {some(bare)}"
+            )
         return [
             replace(item, caption=text.caption if text else "")
             for item, text in zip(items, texts, strict=True)

@@ -51,8 +51,8 @@ RUN = frozenset({"recipe.json", "data.json", "checkpoints"})
 
 
 def hidden(part: str) -> bool:
-    """Whether a file or folder of this name is ignored: dot files, and what macOS puts into archives."""
-    return part.startswith(".") or part == "__MACOSX"
+    """Whether a file or folder of this name is ignored: dot files, and what macOS and Windows leave."""
+    return part.startswith(".") or part == "__MACOSX" or part.lower() in ("thumbs.db", "desktop.ini")
 
 
 def folder_tree(folder: Path) -> Tree:
