@@ -177,6 +177,13 @@ def test_a_bad_line_is_skipped_by_name_and_the_rest_is_used(
         assert data.captions == ("fine, and\nof two lines",)
 
 
+def test_an_open_quote_takes_no_other_line_with_it(folder: Make) -> None:
+    text = b'file,label,caption\na.png,"cat\nb.png,dog,"\nof two lines"\nc.png,cat,\n'
+    data = open_dataset(folder({**three(), "captions.csv": text}))
+    assert data.names == ("b.png", "c.png") and data.captions == ("of two lines", "")
+    assert data.origin["skipped_kinds"] == {"corrupt": 1, "unlisted": 1}
+
+
 def test_another_programs_metadata_is_no_mistake(folder: Make) -> None:
     data = open_dataset(folder({**three(), "metadata.csv": b"id,size\n1,2\n"}))
     assert len(data) == 3 and any("not taken for captions" in note for note in data.origin["notes"])

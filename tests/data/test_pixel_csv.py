@@ -221,6 +221,13 @@ def test_columns_that_are_no_pixels_are_left_out(
     assert data.origin["notes"] == [f"columns that are no pixels were left out: {left}"]
 
 
+def test_of_two_labels_one_counts_whatever_the_pixels_are_called(tmp_path: Path) -> None:
+    names = ",".join("p" * (at + 1) for at in range(784))
+    rows = [f"boot,{row}" for row in lines(labels=LABELS)]
+    data = opened(tmp_path, "\n".join([f"class,label,{names}", *rows]))
+    assert same(data) and data.classes == ("1", "3", "10")
+
+
 def test_a_first_column_without_a_name_that_does_not_count_is_the_label(tmp_path: Path) -> None:
     data = opened(tmp_path, "\n".join([f",{HEADER}", *lines(labels=LABELS)]))
     assert same(data) and data.classes == ("1", "3", "10")
