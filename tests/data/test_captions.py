@@ -15,6 +15,7 @@ from PIL import Image
 
 from dcgan.data import open_dataset
 from dcgan.data.dataset import Dataset
+from dcgan.data.findings import Findings
 from dcgan.data.formats.captions import read_captions
 from dcgan.errors import DcganError
 
@@ -91,19 +92,96 @@ def test_captions_count_in_the_hash_only_where_there_are_any() -> None:
     ("name", "text", "says"),
     [
         ("captions.csv", b"name,label\na.png,cat\n", "line 1 must name the columns"),
-        ("captions.csv", b"file,label\na.png,cat,dog\n", "line 2 has 3 columns, line 1 has 2"),
-        ("captions.csv", b'file,label\na.png,"cat\n', "captions.csv: line"),
-        ("captions.csv", b"file,label\n,cat\n", "line 2 names no file"),
-        ("captions.csv", b"file,label\n\xff\xfe,cat\n", "line 2 is not UTF-8"),
-        ("captions.jsonl", b'{"file": "a.png"}\n[1]\n', "line 2 is not a JSON object"),
-        ("captions.jsonl", b"[" * 5000, "line 1 is not a JSON object"),
+        ("captions.csv", b"\n\nname,label\na.png,cat\n", "line 3 must name the columns"),
+        (
+            "captions.csv",
+            b"File;Label\na.png;cat\n",
+            "'file;label': separate them with a comma, not with ';'",
+        ),
+        ("captions.csv", b"file\tlabel\na.png\tcat\n", "separate them with a comma, not with a tab"),
+        ("captions.csv", b"\xff\xfef\0i\0l\0e\0", "line 1: it is not UTF-8"),
+        ("captions.csv", b"file,label\na.png,cat,dog\n", "line 2: 3 columns, the first line has 2"),
+        ("captions.csv", b'file,label\na.png,"cat\n', "captions.csv: line 2: unexpected end"),
+        ("captions.csv", b"file,label\n,cat\n", "line 2: it names no file"),
+        ("captions.csv", b"file,label\n\xff\xfe,cat\n", "line 2: it is not UTF-8"),
+        ("captions.jsonl", b'\n[1]\n{"file": 1.5}', "line 2: it is not a JSON object"),
+        ("captions.jsonl", b"[" * 5000, "line 1: it is not a JSON object"),
         ("captions.jsonl", b'{"file": ["a.png"]}\n', "line 1: file must be text"),
     ],
 )
-def test_a_line_that_cannot_be_understood_is_named(folder: Make, name: str, text: bytes, says: str) -> None:
+def test_a_file_without_a_line_that_can_be_understood_is_refused(
+    folder: Make, name: str, text: bytes, says: str
+) -> None:
     with pytest.raises(DcganError) as error:
         open_dataset(folder({**three(), name: text}))
     assert says in str(error.value) and name in str(error.value)
+
+
+BAD_CSV = b"""
+file,label,caption
+a.png,cat,one, two
+b.png,dog,"a quote, left open
+c.png,cat,"fine, and
+of two lines"
+\xff.png,cat,
+,dog,nameless
+  \t
+
+,,
+c.png,dog,again
+"""
+BAD_JSONL = b"""{"file": "c.png", "label": "cat"}
+{"file": "a.png", "label": ["cat"]}
+{"file": "b.png", "label": "dog"
+{"file": "b.png", "label": "\xe9"}
+
+{"label": "dog"}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "bad"),
+    [
+        (
+            "captions.csv",
+            BAD_CSV,
+            {
+                3: "4 columns, the first line has 3",
+                4: "',' expected after",
+                7: "it is not UTF-8",
+                8: "it names no file",
+            },
+        ),
+        (
+            "captions.jsonl",
+            BAD_JSONL,
+            {2: "label must be text", 3: "not a JSON object", 4: "it is not UTF-8", 6: "it names no file"},
+        ),
+    ],
+)
+def test_a_bad_line_is_skipped_by_name_and_the_rest_is_used(
+    folder: Make, name: str, text: bytes, bad: dict[int, str]
+) -> None:
+    root = folder({**three(), name: text})
+    for data in (open_dataset(root), open_dataset(root)):
+        assert data.names == ("c.png",) and data.classes == ("cat",)
+        told = {
+            entry["file"]: entry["reason"] for entry in data.origin["skipped"] if entry["kind"] == "corrupt"
+        }
+        assert list(told) == [f"line {number} of {name}" for number in bad]
+        assert all(why in told[f"line {number} of {name}"] for number, why in bad.items())
+        assert data.origin["skipped_kinds"] == {
+            "corrupt": 4,
+            "unlisted": 2,
+        }  # a.png and b.png have no line now
+    if name == "captions.csv":
+        assert data.captions == ("fine, and\nof two lines",)
+
+
+def test_an_open_quote_takes_no_other_line_with_it(folder: Make) -> None:
+    text = b'file,label,caption\na.png,"cat\nb.png,dog,"\nof two lines"\nc.png,cat,\n'
+    data = open_dataset(folder({**three(), "captions.csv": text}))
+    assert data.names == ("b.png", "c.png") and data.captions == ("of two lines", "")
+    assert data.origin["skipped_kinds"] == {"corrupt": 1, "unlisted": 1}
 
 
 def test_another_programs_metadata_is_no_mistake(folder: Make) -> None:
@@ -115,7 +193,7 @@ def test_another_programs_metadata_is_no_mistake(folder: Make) -> None:
 @given(st.sampled_from(["captions.csv", "captions.jsonl"]), st.binary(max_size=60), st.booleans())
 def test_any_bytes_are_lines_or_one_line_of_error(name: str, content: bytes, header: bool) -> None:
     try:
-        lines = read_captions((b"file,label,caption\n" if header else b"") + content, name)
+        lines = read_captions((b"file,label,caption\n" if header else b"") + content, name, Findings())
     except DcganError as error:
         assert "\n" not in str(error)
     else:

@@ -120,7 +120,8 @@ HUGE = header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999, 999
     ("content", "says"),
     [
         (b"", "the file is empty"),
-        (b"no zip", "not a zip archive"),
+        (b"no zip", "not a whole NPZ file"),
+        (member(npy(GREY))[:-60], "not a whole NPZ file"),
         (member(b"no array"), "the header of x is damaged"),
         (member(HUGE), "its header promises"),
         (member(npy(GREY)[:-9]), "its header promises 540 bytes"),

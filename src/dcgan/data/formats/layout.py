@@ -62,7 +62,7 @@ def candidates(tree: Tree, split: str, found: Findings) -> tuple[list[Candidate]
         items = _classes(tree, here, base, found)
         return items, _folders(items)
     try:
-        lines = read_captions(tree.read(source), source.name)
+        lines = read_captions(tree.read(source), source.name, found)
     except UnreadableError as error:
         raise DcganError(f"{printable(str(tree.path))}: {printable(source.name)}: {error}") from None
     except DcganError as error:

@@ -146,6 +146,8 @@ def _parse(name: str) -> tuple[str, str]:
 @contextmanager
 def _archive(source: Source) -> Iterator[zipfile.ZipFile]:
     with source.opened(source.path) as stream:
+        if not zipfile.is_zipfile(stream):
+            raise source.error("not a whole NPZ file: it is another kind of file, or cut off")
         check_directory(stream, printable(str(source.path)))
         try:
             with zipfile.ZipFile(stream) as archive:
