@@ -197,15 +197,15 @@ def test_a_label_called_like_a_header_is_a_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "values", "after", "left", "labelled"),
     [
-        ([""], ["{at}"], [], "column 1, which has no name", False),
-        ([""], ["{more}"], [], "column 1, which has no name", False),
-        (["", "label"], ["{at}", "{label}"], [], "column 1, which has no name", True),
+        ([""], ["{at}"], [], "column 1 (without a name)", False),
+        ([""], ["{more}"], [], "column 1 (without a name)", False),
+        (["", "label"], ["{at}", "{label}"], [], "column 1 (without a name)", True),
         (["Unnamed: 0", "label"], ["{at}", "{label}"], [], "unnamed: 0", True),
         (["id"], ["k{at}"], [], "id", False),
         (["id", "label"], ["{at}", "{label}"], [], "id", True),
         (["label"], ["{label}"], ["usage", "fold"], "usage, fold", True),
         (["taken", "label"], ["2020", "{label}"], ["by whom"], "taken, by whom", True),
-        (["label"], ["{label}"], [""], "column 786, which has no name", True),
+        (["label"], ["{label}"], [""], "column 786 (without a name)", True),
         (["class", "label"], ["boot", "{label}"], [], "class", True),
     ],
 )

@@ -118,7 +118,7 @@ def columns_of(
         kept = [at for at in range(count) if kinds[at] == common or at == label]
         found = _picture(source, kept, (label,))
     label, shape = found or _refuse(source, count)
-    left = [header[at] or f"column {at + 1}, which has no name" for at in range(count) if at not in kept]
+    left = [header[at] or f"column {at + 1} (without a name)" for at in range(count) if at not in kept]
     if left:
         source.found.notes.append(f"columns that are no pixels were left out: {some(left, 6)}")
     return Columns(count, label, _without(kept, label), shape, separator)
