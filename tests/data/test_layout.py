@@ -11,7 +11,7 @@ from making import picture, png
 from PIL import Image
 
 from dcgan.data import Dataset, open_dataset
-from dcgan.data.findings import KINDS
+from dcgan.data.findings import KINDS, Findings
 from dcgan.errors import DcganError
 
 Make = Callable[[dict[str, bytes | Image.Image]], Path]
@@ -156,3 +156,12 @@ def test_a_folder_that_may_not_be_read_is_named(folder: Make, monkeypatch: pytes
     assert data.classes == ("a",) and data.origin["skipped"] == [
         {"file": "b/", "reason": "cannot read the folder: Permission denied", "kind": "unreadable"}
     ]
+
+
+def test_skipped_files_are_told_in_the_order_of_their_numbers() -> None:
+    findings = Findings()
+    for name in ("line 101", "line 11", "b/2.png", "b/10.png", "a", "10", "9", "²"):
+        findings.skip(name, "bad", "corrupt")
+    told = [item["file"] for item in findings.facts()["skipped"]]
+    assert told.index("line 11") < told.index("line 101") and told.index("9") < told.index("10")
+    assert told.index("b/2.png") < told.index("b/10.png") and len(told) == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Findings:
         return {
             "skipped": [
                 {"file": name, "reason": reason, "kind": kind}
-                for name, reason, kind in sorted(self.skipped)[:MOST_NAMED]
+                for name, reason, kind in sorted(self.skipped, key=_place)[:MOST_NAMED]
             ],
             "skipped_count": len(self.skipped),
             "skipped_kinds": dict(sorted(Counter(kind for _, _, kind in self.skipped).items())),
@@ -62,6 +63,12 @@ class Findings:
             "modes": dict(sorted(self.modes.items())),
             "notes": self.notes,
         }
+
+
+def _place(skipped: tuple[str, str, str]) -> tuple[list[tuple[int, str]], str]:
+    """By name, numbers in it by their value: line 11 before line 101."""
+    parts = re.split(r"([0-9]{1,18})", skipped[0])
+    return [(int(part), "") if at % 2 else (-1, part) for at, part in enumerate(parts)], skipped[0]
 
 
 def frequent(sizes: Counter[tuple[int, int]]) -> list[tuple[tuple[int, int], int]]:
