@@ -56,9 +56,9 @@ TRIALS = {
     "mnist-2018": Trial("mnist", "mnist-2018", 12),
     "mnist-2018-prose": Trial("mnist", "mnist-2018", 10, ("variant=prose", "d_batches=separate")),
     "mnist-gan-2018": Trial("mnist", "mnist-gan-2018", 4),
-    "pytorch-64": Trial("emoji", "pytorch-64", 25),
-    "paper-64": Trial("emoji", "paper-64", 55),
-    "fashion-maxpool": Trial("fashion-mnist", "fashion-maxpool", 12),
+    "pytorch-64": Trial("emoji", "pytorch-64", 40),
+    "paper-64": Trial("emoji", "paper-64", 40),
+    "fashion-maxpool": Trial("fashion-mnist", "fashion-maxpool", 34),
     "maxpool-no-bn": Trial("fashion-mnist", "fashion-maxpool", 3, ("batch_norm=none",)),
     "maxpool-bn-sigmoid": Trial(
         "fashion-mnist", "fashion-maxpool", 3, ("batch_norm=everywhere", "output=sigmoid", *SIGMOID)
@@ -153,7 +153,7 @@ def measure() -> None:
         trainer = Trainer(row.recipe.for_data(data.size, data.channels, 0), data, engine)
         trainer.advance(), trainer.advance()
         before, steps = time.monotonic(), 0
-        while steps < 2 or time.monotonic() - before < 20:
+        while steps < 2 or time.monotonic() - before < 8:
             trainer.advance()
             steps += 1
         rate = steps * row.recipe.batch / (time.monotonic() - before)

@@ -69,6 +69,8 @@ def picture_folder(folder: Path, count: int = 40) -> Path:
         (["presets", "show", "fast-28", "--size", "big"], "for example 32 or 48x64"),
         (["presets", "show", "pytorch-64", "--size", "28"], "--size 64x64"),
         (["train", "digits", "--preset", "pytorch-64"], "--size 64x64, or choose --preset"),
+        (["train", "svhn", "--preset", "pytorch-64", "--size", "32"], "--size 64x64, or choose --preset"),
+        (["presets", "show", "mnist-2018", "--set", "variant=poetry"], "expected one of table, prose"),
         (["train", "digits", "--preset", "fashion-2020", "--labels"], "learns no classes"),
         (
             ["train", "digits", "--preset", "fashion-maxpool", "--set", "head=sigmoid"],

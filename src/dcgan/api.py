@@ -81,9 +81,10 @@ def train(
         changed = row.recipe.with_changes({**(settings or {}), **changes})
         return changed.with_budget(epochs=epochs, images=images, minutes=minutes)
 
-    # Tried at the preset's own size before any data is fetched or read: a slip of the pen should not cost a download.
+    # Tried before any data is fetched or read, at the size asked for or the preset's own: a slip costs no download.
     trial = chosen or find_preset("fast-28")
-    expected_state(planned(trial).for_data((trial.size, trial.size), trial.channels, 2 if labels else 0))
+    shape = size if chosen and size else (trial.size, trial.size)
+    expected_state(planned(trial).for_data(shape, trial.channels, 2 if labels else 0))
     opened = (
         data
         if isinstance(data, Dataset)

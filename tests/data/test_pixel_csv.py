@@ -352,3 +352,10 @@ def test_the_plain_and_the_careful_way_agree(rows: list[list[int]]) -> None:
     slow = [pixel_csv._careful(line, columns) for line in text.splitlines()]
     assert at.tolist() == list(range(len(rows))) and labels == [label for _, label in slow]
     assert np.array_equal(images, np.stack([row for row, _ in slow]))
+
+
+def test_a_picture_of_one_pixel_is_too_small_without_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("5,1,2\n")
+    with pytest.raises(DcganError, match="too small: 1×1"):
+        open_dataset(path)
