@@ -102,6 +102,10 @@ class Recipe:
 
     seed: int = _key(0, "seed of every random draw", range=(0, LARGEST_SEED))
     precision: str = _key("auto", "arithmetic of the training step", choices=("auto", "bf16", "float32"))
+    evaluate_every: float = _key(
+        30.0, "seconds from one score to the next, 5 % of the time at most; 0: none", range=(0.0, 1e7)
+    )
+    stop_on_collapse: bool = _key(False, "end the run when the doctor finds a failure that does not mend")
     keep_every: int = _key(10, "every k-th checkpoint is kept for good", range=(1, 1_000_000))
     epochs: float = _key(0.0, "budget: passes over the data", range=(0.0, 1e9))
     images: int = _key(0, "budget: real images seen", range=(0, 10**15))
@@ -176,8 +180,8 @@ class Recipe:
         return dataclasses.replace(self, **{**cleared, **changes})
 
     def same_model(self, other: Recipe) -> bool:
-        """Whether both recipes compute the same steps; budget and keeping may differ."""
-        free = {**NO_BUDGET, "keep_every": 1}
+        """Whether both recipes compute the same steps; budget, scoring and keeping may differ."""
+        free = {**NO_BUDGET, "keep_every": 1, "evaluate_every": 0.0, "stop_on_collapse": False}
         return self.with_changes(free) == other.with_changes(free)
 
     def to_dict(self) -> dict[str, Any]:

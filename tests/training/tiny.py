@@ -32,7 +32,7 @@ from dcgan.training.state import expected_state
 
 BATCH = 16
 ENGINE = Engine.choose("float32", "cpu")
-STEPS_BETWEEN = {"journal": 2, "checkpoint": 3, "sample": 4, "epoch": 1}
+STEPS_BETWEEN = {"journal": 2, "checkpoint": 3, "sample": 4, "epoch": 1, "score": 5}
 
 # A forked child starts in milliseconds, where importing torch anew takes seconds.
 PROCESSES: Any = multiprocessing.get_context("fork")
