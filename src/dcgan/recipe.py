@@ -14,6 +14,10 @@ from dcgan.errors import DcganError, one_of
 LARGEST_SEED = 2**63 - 1
 NO_BUDGET: dict[str, Any] = {"epochs": 0.0, "images": 0, "minutes": 0.0}
 
+FIXED = frozenset(
+    ("preset", "network", "method", "height", "width", "channels", "classes", "z_dim", "prior", "batch")
+)
+"""Fields beside the networks' switches that a run keeps from its first step to its last."""
 
 PROBABILITY_OBJECTIVES = frozenset({"bce-probability"})
 """Objectives that take a discriminator's probabilities; all others take its logits."""
@@ -183,6 +187,16 @@ class Recipe:
         """Whether both recipes compute the same steps; budget, scoring and keeping may differ."""
         free = {**NO_BUDGET, "keep_every": 1, "evaluate_every": 0.0, "stop_on_collapse": False}
         return self.with_changes(free) == other.with_changes(free)
+
+    def fixed_changes(self, other: Recipe) -> list[str]:
+        """The fields in which `other` differs and that a run keeps for good: its weights or its place in the data
+        depend on them."""
+        return [
+            name
+            for name, spec in FIELDS.items()
+            if (spec.metadata["architecture"] or name in FIXED)
+            and getattr(self, name) != getattr(other, name)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """All fields by name, JSON-ready."""

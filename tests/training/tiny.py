@@ -76,7 +76,7 @@ def train(folder: Path, data: Dataset, steps: int | None = None, **options: Any)
     recipe = layout.read_recipe(folder)
     if steps is not None:
         recipe = recipe.with_budget(images=steps * recipe.batch)
-    loop.fit(folder, recipe, data, options.pop("engine", ENGINE), options.pop("watch", None))
+    loop.fit(folder, recipe, data, options.pop("engine", ENGINE), **options)
 
 
 def trained(runs: Path, data: Dataset, *stops: int, name: str = "run", **changes: Any) -> Path:

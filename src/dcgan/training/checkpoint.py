@@ -109,6 +109,11 @@ def list_manifests(folder: Path) -> list[tuple[Path, Manifest]]:
     return found
 
 
+def reseal_manifest(path: Path, manifest: Manifest) -> None:
+    """Write `manifest` over the one at `path`; its weights stay as they are."""
+    write_json(path, _sealed(manifest))
+
+
 def best_manifest(folder: Path) -> Manifest | None:
     """The checkpoint of the lowest score in a folder, the later one of equals; None where none was scored."""
     scored = [
