@@ -8,6 +8,8 @@ from dcgan.report.words import count, text
 
 OPEN = 30
 """Classes shown at once; the others are a click away."""
+ROWS = (("real", "generated"), ("classes",), ("closest",))
+"""What stands side by side where the page has the room."""
 CAPTIONS = {
     "real": ("Real", "Pictures of the data."),
     "generated": ("Generated", "Pictures of the model, not chosen by hand."),
@@ -23,10 +25,10 @@ CAPTIONS = {
 def beside(judged: Judged) -> str:
     """The HTML of what RUN/evaluation has to show, "" where it has nothing."""
     pictures = judged.pictures
-    pairs = [[name for name in names if name in pictures] for names in (("real", "generated"), ("classes", "closest"))]
+    rows = [[name for name in names if name in pictures] for names in ROWS]
     parts = [
         f'<div class="pair">{"".join(_figure(name, pictures[name]) for name in names)}</div>'
-        for names in pairs
+        for names in rows
         if names
     ]
     if judged.histogram:
@@ -37,7 +39,7 @@ def beside(judged: Judged) -> str:
 def _figure(name: str, picture: Picture) -> str:
     title, caption = CAPTIONS[name]
     return (
-        f'<figure class="grid"><h3>{title}</h3>{img(picture, f"{title}: {caption}", name)}'
+        f'<figure class="grid"><h3>{title}</h3>{img(picture, f"{title}: {caption}", name, smooth=name == "classes")}'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
@@ -64,6 +66,6 @@ def histogram(shares: Histogram) -> str:
         '<li style="color:var(--series-1)"><i></i><span>data</span></li>'
         '<li style="color:var(--series-2)"><i></i><span>generated</span></li></ul>'
         f'<ul class="classes two">{"".join(items[:OPEN])}</ul>{rest}'
-        "<figcaption>Of the pictures, as the labeller sees them: a class whose generated share is far from the data's is "
-        "drawn too often, or has been lost.</figcaption></figure>"
+        "<figcaption>As the labeller sees the pictures: a class whose generated share is far from the data's is drawn "
+        "too often, or has been lost.</figcaption></figure>"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,9 @@ ACCURACY = (
     "The share of each batch that D puts on the right side: about 0.7 leaves G something to learn from; 0.5 is a "
     "coin's toss, and near 1 D has won."
 )
-SPREAD = "How far apart D's logits lie over real and generated pictures: at zero, D says the same of everything."
+SPREAD = (
+    "How far apart D's logits lie over real and generated pictures: at zero, D says the same of everything."
+)
 EPOCHS = "The seconds that each pass over the data took; a sudden rise means the machine was busy elsewhere."
 
 

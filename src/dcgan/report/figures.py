@@ -57,7 +57,12 @@ def lines(
         if len(x)
     ]
     return overlaid(
-        series, title, caption, lost=sum(lost for _, _, (_, _, lost) in measured), bounds=bounds, marked=marked
+        series,
+        title,
+        caption,
+        lost=sum(lost for _, _, (_, _, lost) in measured),
+        bounds=bounds,
+        marked=marked,
     )
 
 
@@ -70,13 +75,17 @@ def overlaid(
     bounds: tuple[float, float] | None = None,
     marked: Sequence[Mark] = (),
 ) -> str:
-    """The same of curves that were read before. lost: how many of their values can't be drawn."""
+    """The same of curves that were read before; one without points keeps its colour from the others.
+
+    lost: how many of their values can't be drawn.
+    """
     remarks = [text(caption, 2000)]
     if lost:
         remarks.append(f"{_values(lost)} NaN, infinite or beyond all bounds, and not drawn.")
-    if not series:
+    drawn = [(index, one) for index, one in enumerate(series) if len(one.x)]
+    if not drawn:
         return f'<figure class="plot"><h3>{text(title)}</h3><p>{remarks[-1]}</p></figure>' if lost else ""
-    values = np.concatenate([one.y for one in series])
+    values = np.concatenate([one.y for _, one in drawn])
     fitting = bounds if bounds and values.min() >= bounds[0] and values.max() <= bounds[1] else None
     svg, outside = line_plot(series, "images seen", bounds=fitting, marks=[mark.images for mark in marked])
     if outside:
@@ -84,7 +93,7 @@ def overlaid(
     entries = [
         f'<li style="color:var(--series-{index % SERIES + 1})"><i{" class=dashed" * one.dashed}></i>'
         f"<span>{text(one.name, 48)} {quantity(one.y[-1])}</span></li>"
-        for index, one in enumerate(series)
+        for index, one in drawn
     ]
     entries += [
         f'<li class="mark"><b>{number}</b><span>{text(mark.name, 48)}</span></li>'

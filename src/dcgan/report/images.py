@@ -76,12 +76,15 @@ def from_png(content: bytes) -> Picture | None:
     return None if image is None else Picture(data_uri("png", content), *image.size)
 
 
-def img(picture: Picture, alt: str, name: str = "", widest: int = WIDEST) -> str:
-    """The `<img>`, a whole multiple of the picture's pixels wide where the page has the room, and no tower."""
-    scale = max(1, min(widest // picture.width, TALLEST // picture.height))
+def img(picture: Picture, alt: str, name: str = "", smooth: bool = False) -> str:
+    """The `<img>`, a whole multiple of the picture's pixels wide where the page has the room, and no tower.
+
+    smooth: a picture with words on it, which whole rows of pixels left out would tear.
+    """
+    scale = max(1, min(WIDEST // picture.width, TALLEST // picture.height))
     called = f'id="{name}" ' if name else ""
-    fine = "fine" if picture.width > 320 else ""
+    kind = "smooth" if smooth else "fine" if picture.width > 320 else ""
     return (
-        f'<img {called}class="{fine}" src="{picture.source}" width="{picture.width}" '
+        f'<img {called}class="{kind}" src="{picture.source}" width="{picture.width}" '
         f'height="{picture.height}" style="max-width:{scale * picture.width}px" alt="{text(alt)}">'
     )

@@ -129,7 +129,9 @@ def _words(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(filter(None, map(_words, value[:FINDINGS]))) if not _deep(value) else ""
     if isinstance(value, dict):
-        return "; ".join(f"{key} {told}" for key, one in list(value.items())[:FINDINGS] if (told := _fact(one)))
+        return "; ".join(
+            f"{key} {told}" for key, one in list(value.items())[:FINDINGS] if (told := _fact(one))
+        )
     return _fact(value)
 
 

@@ -25,6 +25,8 @@ POINTS = 600
 """Points of a curve that are drawn, at most."""
 NOISY = 60
 """From this many points on, a curve gets a smooth line over a faint one."""
+CLEAR = 3
+"""With more curves than this only the smooth lines are drawn: faint ones would cover them."""
 SERIES = 8
 """Colours that the page defines as --series-1 … --series-8; more curves than that start over."""
 
@@ -37,9 +39,7 @@ _VARIABLES = {
     _GRID: "var(--line)",
     _MARK: "var(--bad)",
     _PAPER: "var(--paper)",
-} | {
-    colour: f"var(--series-{index})" for index, colour in enumerate(_COLOURS, 1)
-}
+} | {colour: f"var(--series-{index})" for index, colour in enumerate(_COLOURS, 1)}
 
 # rc_context changes settings of the whole process, so two threads must not be in it at once.
 _settings = threading.Lock()
@@ -69,6 +69,8 @@ def line_plot(
 ) -> tuple[str, int]:
     """The curves as an `<svg>` element, and how many of their points lie outside its frame.
 
+    A curve without points is not drawn and keeps its colour; one at least has some.
+
     log: a logarithmic y axis; None decides: no bounds, all values above zero and spread over more than a factor of 100.
     bounds: the y axis's limits; without them they hold all but the wildest hundredth of the points.
     marks: places on the x axis that get a vertical line each, numbered from 1.
@@ -79,11 +81,15 @@ def line_plot(
         wide = values.min() > 1e-30 and np.quantile(values, 0.99) > 100 * np.quantile(values, 0.01)
         log = bool(wide) and bounds is None
     low, high = bounds or _limits(values, log)
+    drawn = [one for one in series if len(one.x)]
     for one, colour in zip(series, _cycle(len(series)), strict=True):
+        if not len(one.x):
+            continue
         if one.dashed:
             axes.plot(*_thin(one.x, one.y), color=colour, linewidth=1.4, dashes=(4, 3))
         elif len(one.x) >= NOISY:
-            axes.plot(*_thin(one.x, one.y), color=colour, linewidth=0.8, alpha=0.35)
+            if len(drawn) <= CLEAR:
+                axes.plot(*_thin(one.x, one.y), color=colour, linewidth=0.8, alpha=0.35)
             axes.plot(*_smooth(one.x, one.y), color=colour, linewidth=1.8)
         else:
             axes.plot(one.x, one.y, color=colour, linewidth=1.8, marker="o", markersize=3.5)
@@ -93,11 +99,12 @@ def line_plot(
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(which="minor", length=0)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylim(low, high)
-    left = min(0.0, *(one.x[0] for one in series))
-    right = max([*(one.x[-1] for one in series), *marks])
+    left = min(0.0, *(one.x[0] for one in drawn))
+    right = max([*(one.x[-1] for one in drawn), *marks])
     axes.set_xlim(left, 1.02 * right or 1.0)
     _mark(axes, marks)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))

@@ -111,7 +111,38 @@ def newest(record: Record) -> str:
         return ""
     last = events[-1]
     names = {"frechet": "Fréchet distance", "floor": "floor", "recall": "recall", "coverage": "coverage"}
-    told = [f"{name} {quantity(value)}" for key, name in names.items() if (value := number(last.get(key))) is not None]
+    told = [
+        f"{name} {quantity(value)}"
+        for key, name in names.items()
+        if (value := number(last.get(key))) is not None
+    ]
     images = number(last.get("images"))
     where = f" at {count(images)} images" if images is not None and abs(images) < 1e15 else ""
-    return f"The newest check-up{where}: {', '.join(told)}, with {text(named(taken_with(last)))}." if told else ""
+    return (
+        f"The newest check-up{where}: {', '.join(told)}, with {text(named(taken_with(last)))}."
+        if told
+        else ""
+    )
+
+
+TRUSTED = ("inception", "domain", "fixed")
+"""Extractors, the one that says most first; any other comes after them."""
+
+
+def newest_score(record: Record, results: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """A Fréchet distance with what it was measured with: of the evaluation if there is one, else of the last check-up.
+
+    Of several extractors the one that says most, and of its distances the newest.
+    """
+    events = [event for event in record.history() if event.get("event") == "score"]
+    for source in (results, events[-1:]):
+        known = []
+        for one in reversed(source):
+            distance, (extractor, n) = number(one.get("frechet")), taken_with(one)
+            if distance is not None and extractor and n is not None and max(abs(distance), abs(n)) < 1e15:
+                rank = TRUSTED.index(extractor) if extractor in TRUSTED else len(TRUSTED)
+                told = {"frechet": distance, "extractor": extractor[:60], "n": int(n)}
+                known.append((rank, told | {"floor": number(one.get("floor"))}))
+        if known:
+            return min(known, key=lambda pair: pair[0])[1]
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dcgan.report.differences import side_by_side
 from dcgan.report.journal import number
 from dcgan.report.words import count, quantity, text
 
@@ -66,16 +67,12 @@ def score_table(results: Sequence[Result | None], heads: Sequence[str], comparab
             continue
         best = max(real) if comparable and sense and len(real) > 1 and min(real) < max(real) else None
         cells = "".join(
-            f'<td data-of="{head}">{_cell(key, value, one or {}, best is not None and value is not None and sense * value == best)}</td>'
-            for value, one, head in zip(values, results, map(_plain, heads), strict=True)
+            f'<td data-of="{_plain(head)}">{_cell(key, value, one or {}, sense * (value or 0.0) == best)}</td>'
+            for value, one, head in zip(values, results, heads, strict=True)
         )
         arrow = {1: " ↑", -1: " ↓"}.get(sense, "")
         rows.append(f'<tr><th scope="row">{name}{arrow}</th>{cells}</tr>')
-    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    return (
-        f'<table class="side"><caption>{_how(known[0] if known else {})}</caption>'
-        f"<thead><tr><td></td>{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    )
+    return side_by_side(heads, "".join(rows), _how(known[0] if known else {}))
 
 
 def _plain(head: str) -> str:
@@ -104,7 +101,9 @@ def _column(result: Result) -> str:
 def _how(result: Result) -> str:
     """What the numbers were measured with, as safe HTML."""
     extractor, digest = result.get("extractor"), result.get("extractor_sha256")
-    told = [f"extractor <strong>{text(extractor if isinstance(extractor, str) else 'not named', 60)}</strong>"]
+    told = [
+        f"extractor <strong>{text(extractor if isinstance(extractor, str) else 'not named', 60)}</strong>"
+    ]
     if isinstance(digest, str) and digest:
         told.append(f'<code title="{text(digest)}">{text(digest[:12])}</code>')
     n, seed = number(result.get("n")), number(result.get("seed"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dcgan.report.journal import Record, number
-from dcgan.report.words import count, duration, instant, moment, plain, text
+from dcgan.report.words import count, duration, instant, moment, plain, shell, text
 from dcgan.training.folder import command
 
 OPEN = 30
@@ -130,13 +130,13 @@ def events(record: Record, broken: int, more: Sequence[str] = ()) -> str:
 
 def going_on(record: Record) -> str:
     """The commands that make pictures with the run and continue it."""
-    generate, resume = (text(command(verb, record.folder)) for verb in ("generate", "resume"))
+    generate, resume = (command(verb, record.folder) for verb in ("generate", "resume"))
     waiting = (
         "" if record.of("checkpoint") else "<p>From the first checkpoint on, which is still to come:</p>"
     )
     return (
-        f"{waiting}<p>Make a hundred new pictures:</p><pre><code>{generate} -n 100</code></pre>"
-        f"<p>Train on, from the last checkpoint:</p><pre><code>{resume}</code></pre>"
+        f"{waiting}<p>Make a hundred new pictures:</p>{shell(f'{generate} -n 100')}"
+        f"<p>Train on, from the last checkpoint:</p>{shell(resume)}"
     )
 
 

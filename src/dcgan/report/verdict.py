@@ -9,7 +9,7 @@ from dcgan.recipe import FIELDS
 from dcgan.report.journal import Record
 from dcgan.report.judged import Diagnosis, Judged
 from dcgan.report.score_curves import newest
-from dcgan.report.words import count, text
+from dcgan.report.words import count, shell, text
 from dcgan.training.folder import command
 
 SETTING = re.compile(r"([a-z][a-z0-9_]*)=([A-Za-z0-9.+-]{1,40})")
@@ -19,27 +19,23 @@ SETTING = re.compile(r"([a-z][a-z0-9_]*)=([A-Za-z0-9.+-]{1,40})")
 def verdict(record: Record, judged: Judged) -> str:
     """The doctor's word as HTML: one card a finding, or that nothing was found, or how to ask."""
     found = judged.findings
-    doctor = f"<pre><code>{text(command('doctor', record.folder))}</code></pre>"
+    doctor = shell(command("doctor", record.folder))
     measured = newest(record)
     numbers = f'<p class="muted">{measured}</p>' if measured else ""
+    cards = "".join(_card(one, record) for one in found)
     if judged.diagnoses:
-        cards = "".join(_card(one, record) for one in found)
-        return f'<section id="verdict"><h2>Verdict</h2>{cards}{numbers}</section>'
-    if judged.diagnoses is not None:
+        told = cards + numbers
+    elif judged.diagnoses is not None:
         checked = ", ".join(text(name, 80) for name in judged.checked)
-        told = f"<p>Checked: {checked}.</p>" if checked else "<p>A doctor has looked at this run.</p>"
-        earlier = "".join(_card(one, record) for one in found)
-        card = f'<div class="card well"><h3>Nothing wrong found</h3>{told}{numbers}</div>'
-        during = f"<h3>During the training it was said</h3>{earlier}" if earlier else ""
-        return f'<section id="verdict"><h2>Verdict</h2>{card}{during}</section>'
-    if found:
-        cards = "".join(_card(one, record) for one in found)
-        ask = f"<p>Seen by the check-ups during training. To have the whole run looked at:</p>{doctor}"
-        return f'<section id="verdict"><h2>Verdict</h2>{cards}{numbers}{ask}</section>'
-    return (
-        '<section id="verdict"><h2>Verdict</h2>'
-        f'<div class="card"><p>No doctor has looked at this run yet. To ask for one:</p>{doctor}{numbers}</div></section>'
-    )
+        looked = f"Checked: {checked}." if checked else "A doctor has looked at this run."
+        told = f'<div class="card well"><h3>Nothing wrong found</h3><p>{looked}</p>{numbers}</div>'
+        told += f"<h3>Said during the training, and no longer</h3>{cards}" if cards else ""
+    elif found:
+        told = f"{cards}{numbers}<p>Seen by the check-ups during training. To have the whole run looked at:</p>{doctor}"
+    else:
+        ask = f"<p>No doctor has looked at this run yet. To ask for one:</p>{doctor}"
+        told = f'<div class="card">{ask}{numbers}</div>'
+    return f'<section id="verdict"><h2>Verdict</h2>{told}</section>'
 
 
 def in_a_word(judged: Judged) -> str:
@@ -88,7 +84,8 @@ def _mend(mend: list[str], record: Record) -> str:
         line, how = f"{command('resume', record.folder)} --from best {options}", "from its best checkpoint"
     else:
         line, how = f"dcgan train {_source(record)} {options}", "in a new run, as the networks change"
-    return f"{prose}<p>{'Or, as' if told else 'As'} settings, {how}:</p><pre><code>{text(line, 2000)}</code></pre>"
+    head = "And, in settings" if told else "What usually mends it"
+    return f"{prose}<p>{head}, {how}:</p>{shell(line)}"
 
 
 def _source(record: Record) -> str:
