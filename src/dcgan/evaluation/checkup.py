@@ -26,7 +26,7 @@ from dcgan.objectives import objective
 from dcgan.training.engine import to_uint8
 from dcgan.training.trainer import Trainer
 
-GENERATED, REFERENCE, ON_MANIFOLD = 1000, 5000, 2000
+GENERATED, REFERENCE, ON_MANIFOLD, JUDGED = 1000, 5000, 2000, 500
 LEAST = 12
 """Real pictures below which nothing is said."""
 
@@ -115,8 +115,9 @@ class CheckUp:
         real = self._real
         if real.unseen is None or (trainer.recipe.conditional and real.unseen_labels is None):
             return {}
-        seen = _logits(trainer, real.images[:GENERATED], real.labels)
-        unseen = _logits(trainer, real.unseen, real.unseen_labels)
+        labels = None if real.labels is None else real.labels[:JUDGED]
+        seen = _logits(trainer, real.images[:JUDGED], labels)
+        unseen = _logits(trainer, real.unseen[:JUDGED], real.unseen_labels)
         spread = float(np.concatenate([seen, unseen]).std())
         return {"real_logit_std": spread, "gap": float(seen.mean() - unseen.mean()) / max(spread, 1e-9)}
 
