@@ -93,7 +93,12 @@ def _source(
 
 
 def _real(
-    run: Run | None, model: Model | None, folder: Path | None, data: str | Path | Dataset | None, split: str, tell: Tell
+    run: Run | None,
+    model: Model | None,
+    folder: Path | None,
+    data: str | Path | Dataset | None,
+    split: str,
+    tell: Tell,
 ) -> Dataset:
     if isinstance(data, Dataset):
         return data
@@ -161,9 +166,7 @@ def _pictures(
     if classes is not None and labeller is not None:
         first = np.concatenate([np.flatnonzero(classes == k)[:A_CLASS] for k in range(len(real.classes))])
         shown = made.images[first].transpose(0, 2, 3, 1)
-        write_atomic(
-            folder / "classes.png", png(sheet(shown, classes[first], real.classes, per_row=A_CLASS))
-        )
+        write_atomic(folder / "classes.png", png(sheet(shown, classes[first], real.classes, per_row=A_CLASS)))
     if judged.seen is not None and real.labels is not None:
         count = len(real.classes)
         shares = [

@@ -28,6 +28,5 @@ class RunObserver:
 
     def diagnose(self, entry: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         return [
-            {**found.to_dict(), "stop": self.stops and is_collapse(found)}
-            for found in self.doctor.see(entry)
+            {**found.to_dict(), "stop": self.stops and is_collapse(found)} for found in self.doctor.see(entry)
         ]

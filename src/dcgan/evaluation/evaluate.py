@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
+from dcgan.evaluation.accuracy import accuracy_score
 from dcgan.evaluation.extractors import Extractor
-from dcgan.evaluation.labeller import Labeller
+from dcgan.evaluation.kept import Labeller
 from dcgan.evaluation.metrics.classes import balance, class_counts, label_fidelity, total_variation
 from dcgan.evaluation.metrics.frechet import frechet_between, moments
 from dcgan.evaluation.metrics.kid import kid
@@ -100,7 +101,7 @@ def evaluate(
     except DcganError as error:
         notes.append(f"no MS-SSIM: {error}")
     if accuracy:
-        more |= _accuracy(made, data, unseen, chosen, notes, tell)
+        more |= _accuracy(made, data, unseen, chosen, seed, notes, tell)
     scores = Scores(
         of=made.name,
         data=data.name,
@@ -149,7 +150,9 @@ class _Reference:
 def _check(made: Made, data: Dataset) -> None:
     for what, count in (("designs", len(made.images)), ("real pictures", len(data))):
         if count < LEAST:
-            raise DcganError(f"{count} {what}: scores need at least {LEAST}, and are steady from some thousand on")
+            raise DcganError(
+                f"{count} {what}: scores need at least {LEAST}, and are steady from some thousand on"
+            )
     if made.images.shape[1:] != data.images.shape[1:]:
         (channels, height, width), (real_channels, *real) = made.images.shape[1:], data.images.shape[1:]
         raise DcganError(
@@ -179,6 +182,39 @@ def _classes(
     if made.asked is not None:
         found["fidelity"] = label_fidelity(made.asked, seen, classes).overall
     return found
+
+
+def _accuracy(
+    made: Made,
+    data: Dataset,
+    unseen: Dataset | None,
+    chosen: NDArray[np.int64],
+    seed: int,
+    notes: list[str],
+    tell: Tell,
+) -> dict[str, float]:
+    """The accuracy score of the designs, and of as many real pictures, both on real ones that neither has seen."""
+    if made.asked is None or data.labels is None:
+        notes.append(
+            "no accuracy score: it needs a model that was trained with labels, and data with the same ones"
+        )
+        return {}
+    if unseen is not None and unseen.labels is not None and unseen.classes == data.classes:
+        test, labels = unseen.images, unseen.labels
+    else:
+        left = np.setdiff1d(np.arange(len(data)), chosen)
+        test, labels = _taken(data, left), data.labels[left]
+    if len(test) < LEAST:
+        notes.append(
+            f"no accuracy score: it needs {LEAST} real pictures beside the reference, and there are {len(test)}"
+        )
+        return {}
+    classes = len(data.classes)
+    tell("a classifier that learns from the designs alone")
+    found = accuracy_score(made.images, made.asked, test, labels, classes, seed=seed)
+    tell("a classifier that learns from as many real pictures")
+    real = accuracy_score(_taken(data, chosen), data.labels[chosen], test, labels, classes, seed=seed)
+    return {"accuracy_score": found, "accuracy_score_real": real}
 
 
 def _mean(values: dict[int, float]) -> float:

@@ -46,7 +46,9 @@ def held_out(facts: Mapping[str, Any], size: tuple[int, int], channels: int) -> 
     if facts.get("split", "train") != "train":
         return None
     name = facts.get("source")
-    if not facts.get("path") and not (name in SETS and "test" in SETS[name].images and present(SETS[name], "test")):
+    if not facts.get("path") and not (
+        name in SETS and "test" in SETS[name].images and present(SETS[name], "test")
+    ):
         return None
     try:
         return open_alike(facts, size, channels, split="test")
