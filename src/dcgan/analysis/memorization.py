@@ -92,9 +92,12 @@ class Memorization:
     def verdict(self) -> str:
         """One line for a person."""
         low, high = (f"{100 * end:.1f}" for end in self.isolated_interval)
-        share = f"{100 * self.isolated:.1f} % (95 %: {low}–{high}) stand as alone with a training picture as"
-        those = f"5 % of {'left-out' if self.left_one_out else 'held-out'} ones do"
-        return f"{'copies training pictures' if self.alarm else 'no sign of copying'}: {share} {those}"
+        those = "left-out" if self.left_one_out else "held-out"
+        share = (
+            f"{100 * self.isolated:.1f} % (95 %: {low} to {high}) are as alone with a training picture as the "
+            f"5 % most alone of {those} ones; the alarm is at {100 * self.threshold:.0f} %"
+        )
+        return f"{'copies training pictures' if self.alarm else 'no sign of copying'}: {share}"
 
 
 def memorization(

@@ -26,7 +26,7 @@ def dedup(
     threshold: Annotated[
         int,
         typer.Option(metavar="BITS", help="Bits of 128 that the codes of duplicates may differ in, 0 to 16."),
-    ] = 2,
+    ] = 0,
     split: Annotated[str, typer.Option(help="train, test or all.")] = "train",
     seed: Annotated[int, typer.Option(help="Seed of the autoencoder.")] = 0,
 ) -> None:
