@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_sample_images
 
 from dcgan.analysis import dedup, hashing
 from dcgan.analysis.dedup import find_near_duplicates
@@ -23,14 +22,12 @@ PLANTED = 20
 
 
 def photographs(channels: int) -> Pixels:
-    """200 pieces of two photographs, 48×48, none overlapping another: uint8 NCHW."""
-    pieces = []
-    for photograph in load_sample_images().images:
-        image = photograph[:384, :624]
-        rows = image.reshape(8, 48, 13, 48, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, 48, 48)
-        pieces.append(rows[rows.std(axis=(1, 2, 3)) > 12][:100])
-    images = np.concatenate(pieces)
-    return images if channels == 3 else images[:, 1:2].copy()
+    """200 pictures of random colours, smoothly enlarged to 48×48: uint8 NCHW."""
+    draw = np.random.default_rng(0)
+    cells = draw.integers(0, 256, (200, 6, 6, 3), np.uint8)
+    images = [np.asarray(Image.fromarray(c).resize((48, 48), Image.Resampling.BICUBIC)) for c in cells]
+    stacked = np.stack(images).transpose(0, 3, 1, 2)
+    return stacked.copy() if channels == 3 else stacked[:, 1:2].copy()
 
 
 def jpeg(image: Pixels) -> bytes:
@@ -49,21 +46,22 @@ def planted(images: Pixels) -> Pixels:
 
 @pytest.fixture(autouse=True)
 def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "STEPS", 150)
+    monkeypatch.setattr(hashing, "STEPS", 100)
+    monkeypatch.setattr(hashing, "BATCH", 32)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_planted_copies_are_found_and_little_else(channels: int) -> None:
     images = planted(photographs(channels))
     count = len(images) - PLANTED
-    found = find_near_duplicates(images, 4)
+    found = find_near_duplicates(images, 6)
     rows = found.rows.tolist()
     true = [(kept, other) for kept, other, _ in rows if other == count + kept]
     assert len(true) >= 18, f"{len(true)} of {PLANTED}"
     assert len(rows) - len(true) <= 3, "different pictures are called one"
-    assert all(0 <= distance <= 4 for *_, distance in rows)
+    assert all(0 <= distance <= 6 for *_, distance in rows)
     assert len(found.kept) == len(images) - len(rows) and not set(found.kept) & {row[1] for row in rows}
-    again = find_near_duplicates(images, 4)
+    again = find_near_duplicates(images, 6)
     assert np.array_equal(found.rows, again.rows)
 
 
@@ -83,7 +81,7 @@ def test_no_chain_leads_away_from_what_is_kept(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(dedup, "codes", lambda *_, **__: bits)
     images = np.zeros((5, 1, 32, 32), np.uint8)
     assert find_near_duplicates(images, 2).rows.tolist() == [[0, 1, 2], [2, 3, 2]]
-    assert find_near_duplicates(images, 4).rows.tolist() == [[0, 1, 2], [0, 2, 4]]
+    assert find_near_duplicates(images, 6).rows.tolist() == [[0, 1, 2], [0, 2, 4]]
     assert find_near_duplicates(images, 0).rows.tolist() == []
 
 
@@ -127,7 +125,7 @@ def test_a_folder_is_copied_without_its_duplicates_file_by_file(command: Command
     (folder / "flat" / "broken.jpg").write_bytes(b"no picture")
     status, out, err = command("shoes", "--out", "once", "--threshold", "0")
     assert (status, err) == (0, "") and "65 pictures of shoes: 5 near-duplicates, 60 stay" in out
-    rows = list(csv.DictReader((tmp_path / "once" / "duplicates.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "once" / "duplicates.csv").read_text().splitlines()))
     assert rows == [
         {"kept": f"flat/{i:02}.jpg", "duplicate": f"high/again-{i}.jpg", "distance": "0"} for i in range(5)
     ]
@@ -136,7 +134,8 @@ def test_a_folder_is_copied_without_its_duplicates_file_by_file(command: Command
     }
     assert len(copied) == 60 and not any("again" in path.name or "broken" in path.name for path in copied)
     assert all((folder / p).read_bytes() == (tmp_path / "once/images" / p).read_bytes() for p in copied)
-    assert Image.open(tmp_path / "once" / "sheet.png").width > 200
+    with Image.open(tmp_path / "once" / "sheet.png") as sheet:
+        assert sheet.width > 200
     assert {path.name for path in (tmp_path / "once").iterdir()} == {"duplicates.csv", "sheet.png", "images"}
     status, out, err = command("shoes", "--out", "once")
     assert (status, out) == (2, "") and err == "dcgan: once exists: choose another name\n"

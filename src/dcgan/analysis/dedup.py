@@ -71,13 +71,18 @@ def find_near_duplicates(
     The same pictures, seed and machine give the same result. Raises `DcganError` for fewer than two pictures, and
     where a threshold is so wide that half the set would go.
     """
-    if not 0 <= within <= MOST_WITHIN:
-        raise DcganError(f"the threshold is {within}: must be from 0 to {MOST_WITHIN} bits")
+    check_threshold(within)
     if len(images) < 2:
         raise DcganError("one picture has no duplicates: it takes 2 or more")
     bits = codes(images, seed, progress=progress)
     rows = _equal(bits) if within == 0 else _close(bits, within)
     return Deduplication(len(images), within, rows)
+
+
+def check_threshold(within: int) -> None:
+    """Raise `DcganError` unless `within` is from 0 to 16 bits."""
+    if not 0 <= within <= MOST_WITHIN:
+        raise DcganError(f"the threshold is {within}: must be from 0 to {MOST_WITHIN} bits")
 
 
 def _equal(bits: NDArray[np.bool_]) -> NDArray[np.int64]:

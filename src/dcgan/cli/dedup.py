@@ -45,6 +45,7 @@ def dedup(
         IMAGES,
         LIST,
         SHEET,
+        check_threshold,
         copy_kept,
         find_near_duplicates,
         write_list,
@@ -59,6 +60,7 @@ def dedup(
         raise DcganError("--out has a list of its own: give it or --list")
     if list_ and list_.suffix.lower() != ".csv":
         raise DcganError(f"{list_}: the list is a CSV, so its name ends in .csv")
+    check_threshold(threshold)
     for path in (out, list_):
         if path and exists(path):
             raise DcganError(f"{path} exists: choose another name")
