@@ -28,6 +28,7 @@ class Stream(IntEnum):
     GENERATE = 5
     GENERATE_LABELS = 6
     TORCH = 7
+    SCORES = 8
 
 
 def stream(purpose: Stream, seed: int, step: int = 0, rank: int = 0) -> np.random.Generator:
