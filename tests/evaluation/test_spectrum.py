@@ -33,8 +33,14 @@ def reference(images: np.ndarray) -> float:
     for image in images.reshape(-1, h, w).astype(float):
         image = image - np.average(image, weights=window)
         power += np.abs(down @ (image * window) @ across.T) ** 2
-    band = (np.abs(fy)[:, None] >= BAND) | (np.abs(fx)[None] >= BAND)
-    return float(power[band].sum() / power.sum())
+    points = [(0.5, 0), (0, 0.5), (0.5, 0.5)]
+    near = sum(
+        power[y, x]
+        for y in range(h)
+        for x in range(w)
+        if any(max(abs(abs(fy[y]) - p), abs(abs(fx[x]) - q)) <= BAND for p, q in points)
+    )
+    return float(near / power.sum())
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 1), (27, 3), (32, 3)])
@@ -53,9 +59,9 @@ def test_checkerboards_are_above_the_threshold(kind: str) -> None:
     images = natural(300, 1, 28, 2)
     i, j = np.indices((28, 28))
     sign = {"across": (-1.0) ** j, "down": (-1.0) ** i}.get(kind, (-1.0) ** (i + j))
-    pattern = 0.06 * (images[150:] - 128.0) * sign if kind == "modulated" else 4 * sign
+    pattern = 0.15 * (images[150:] - 128.0) * sign if kind == "modulated" else 6 * sign
     broken = np.clip(images[150:] + pattern, 0, 255).astype(np.uint8)
-    assert nyquist_ratio(broken, images[:150]) > (1.1 if kind == "modulated" else CHECKERBOARD)
+    assert nyquist_ratio(broken, images[:150]) > CHECKERBOARD
 
 
 def test_blurred_ones_are_below_one_and_contrast_changes_little() -> None:
@@ -63,7 +69,7 @@ def test_blurred_ones_are_below_one_and_contrast_changes_little() -> None:
     blurred = uniform_filter(images[150:].astype(float), (0, 0, 3, 3)).astype(np.uint8)
     assert nyquist_ratio(blurred, images[:150]) < 0.6
     pale = (96 + images[150:] // 4).astype(np.uint8)
-    assert nyquist_ratio(pale, images[:150]) == pytest.approx(1, abs=0.15)
+    assert nyquist_ratio(pale, images[:150]) == pytest.approx(1, abs=0.2)
 
 
 def test_blocks_and_order_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

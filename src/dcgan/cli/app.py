@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import datasets, demo, generate, lists, presets, train
+from dcgan.cli import compare, datasets, dedup, demo, generate, lists, nearest, presets, train
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -42,7 +42,10 @@ app.command("resume")(train.resume)
 app.command("generate")(generate.generate)
 app.command("export")(generate.export)
 app.command("report")(train.report)
+app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
+app.command("nearest")(nearest.nearest)
 app.add_typer(presets.app, name="presets")
 app.add_typer(datasets.app, name="datasets")
+datasets.app.command("dedup")(dedup.dedup)

@@ -22,6 +22,15 @@ Which = Annotated[
     ),
 ]
 
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="WHERE",
+        help="Which checkpoint of a run: best (by its scores in training; without any, the last), last or a step.",
+    ),
+]
+
 
 def generate(
     model: Which,
@@ -33,6 +42,7 @@ def generate(
     balanced: Annotated[bool, typer.Option("--balanced", help="Every class in turn.")] = False,
     seed: Annotated[int, typer.Option(help="Design i of a seed is always the same picture.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder to make. [default: designs/NAME-1, -2, …]")] = None,
+    from_: From = "best",
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Make N new designs: a PNG file each, manifest.csv (file, seed, index, label, score) and sheet.png.
@@ -46,7 +56,7 @@ def generate(
     """
     from dcgan import api, designs
 
-    trained = _model(api.load(model, runs_dir=runs_dir))
+    trained = the_model(api.load(model, runs_dir=runs_dir), from_)
     target = out or designs.new_folder(Path("designs"), trained)
     with progress("designs") as update:
         folder = designs.write_designs(
@@ -62,6 +72,7 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The model file to write, ending in .safetensors.")
     ],
+    from_: From = "best",
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Write a run's model as one small file that `dcgan generate` reads anywhere.
@@ -80,17 +91,22 @@ def export(
         raise DcganError(f"{file} exists: choose another name")
     found = api.load(run, runs_dir=runs_dir)
     facts = {} if isinstance(found, Model) else {"run": found.name, "data": found.data.get("name", "")}
-    _model(found).save(file, facts)
+    the_model(found, from_).save(file, facts)
     say(f"model  {file} ({file.stat().st_size / 1e6:.1f} MB)")
 
 
-def _model(found: Run | Model) -> Model:
-    """The model, or that of the run's newest good checkpoint; damaged ones passed over are told."""
+def the_model(found: Run | Model, start: str = "best") -> Model:
+    """The model, or that of a run's checkpoint; damaged ones passed over are told, and an older one than the last."""
     from dcgan.run import Run
 
     if not isinstance(found, Run):
         return found
-    model = found.model()
+    model = found.model(start=start)
     for note in found.notes:
         tell(f"warning: {note}")
+    last = max(
+        (entry.get("step", 0) for entry in found.journal() if entry["event"] == "checkpoint"), default=0
+    )
+    if start == "best" and model.facts["step"] != last and not found.notes:
+        tell(f"step {model.facts['step']:,}, the best by its score; --from last takes step {last:,}")
     return model

@@ -8,6 +8,7 @@ from pathlib import Path
 from dcgan.errors import DcganError
 from dcgan.files import is_folder, write_atomic
 from dcgan.report.journal import read
+from dcgan.report.judged import read_judged
 from dcgan.report.page import render
 from dcgan.report.snapshots import collect
 
@@ -26,5 +27,5 @@ def write_report(folder: Path) -> Path:
         raise DcganError(f"no run at {folder}: a report needs the folder that training wrote.")
     record = read(folder)
     path = folder / "report.html"
-    write_atomic(path, render(record, collect(folder, record), datetime.now(UTC)))
+    write_atomic(path, render(record, collect(folder, record), read_judged(record), datetime.now(UTC)))
     return path

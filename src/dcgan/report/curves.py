@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dcgan.report.journal import Record, curve, number
-from dcgan.report.plots import SERIES, Series, bar_plot, line_plot
-from dcgan.report.words import count, duration, quantity, text
+from dcgan.report.figures import Mark, lines
+from dcgan.report.journal import Record, number
+from dcgan.report.plots import SERIES, Series, bar_plot
+from dcgan.report.words import duration
 
-SCORES = 8
-"""Score curves that are drawn, at most, one plot for each name."""
-
+SHARES = (-0.02, 1.02)
+"""Limits of an axis of shares and probabilities."""
 READING = (
     "The number beside a name is its newest value. Where a line is double, the faint one is as measured and "
     "the strong one its running mean."
@@ -33,60 +33,61 @@ GRADIENTS = (
 WEIGHTS = (
     "How large each network's weights are: slow growth is normal, a sudden climb comes before divergence."
 )
-DISTANCE = (
-    "A distance between the generated and the real pictures: lower is better, and zero is the best there is."
+ACCURACY = (
+    "The share of each batch that D puts on the right side: about 0.7 leaves G something to learn from; 0.5 is a "
+    "coin's toss, and near 1 D has won."
 )
-SCORE = "The score over the training; its course says more than any single value."
+SPREAD = (
+    "How far apart D's logits lie over real and generated pictures: at zero, D says the same of everything."
+)
 EPOCHS = "The seconds that each pass over the data took; a sudden rise means the machine was busy elsewhere."
 
 
-def curves(record: Record) -> str:
-    """The HTML of all plots that the journal has numbers for, or a sentence when it has none."""
-    history = record.history()
-    intervals = [event for event in history if event.get("event") == "interval"]
+def curves(record: Record, marked: Sequence[Mark] = ()) -> str:
+    """The HTML of all plots of the training that the journal has numbers for, or a sentence when it has none.
+
+    marked: the doctor's findings, drawn on each of them.
+    """
+    intervals = [event for event in record.history() if event.get("event") == "interval"]
     keys = list(dict.fromkeys(key for event in intervals for key in event))
     losses = _ordered(keys, "loss")
+    verdicts = _ordered(keys, "real_score") | _ordered(keys, "fake_score")
+
+    def draw(
+        title: str, names: dict[str, str], caption: str, bounds: tuple[float, float] | None = None
+    ) -> str:
+        return lines(intervals, title, names, caption, bounds=bounds, marked=marked)
+
     figures = [
-        _lines(intervals, "Losses", losses, LOSSES if {"loss_d", "loss_g"} <= set(losses) else LOSS),
-        _lines(
-            intervals, "D's verdicts", _ordered(keys, "real_score") + _ordered(keys, "fake_score"), VERDICTS
-        ),
-        _lines(intervals, "Gradient norms", _ordered(keys, "grad"), GRADIENTS),
-        _lines(intervals, "Weight norms", _ordered(keys, "weights"), WEIGHTS),
+        draw("Losses", losses, LOSSES if {"loss_d", "loss_g"} <= losses.keys() else LOSS),
+        draw("D's verdicts", verdicts, VERDICTS, SHARES),
+        draw("D's accuracy", _ordered(keys, "d_accuracy"), ACCURACY, SHARES),
+        draw("Spread of D's logits", _ordered(keys, "logit_std"), SPREAD),
+        draw("Gradient norms", _ordered(keys, "grad"), GRADIENTS),
+        draw("Weight norms", _ordered(keys, "weights"), WEIGHTS),
+        _epochs(record),
     ]
-    scores = [event for event in history if event.get("event") == "score"]
-    names = list(dict.fromkeys(name for event in scores if isinstance(name := event.get("name"), str)))
-    for name in names[:SCORES]:
-        distance = name.lower().startswith(("fd", "fid", "kd", "kid", "mmd"))
-        figures.append(
-            _lines(
-                [event for event in scores if event.get("name") == name],
-                name,
-                ["value"],
-                DISTANCE if distance else SCORE,
-            )
-        )
-    figures.append(_epochs(record))
     drawn = [figure for figure in figures if figure]
     if not drawn:
         return "<p>No measurements yet: the curves begin with the first interval.</p>"
     return f'<p class="muted">{READING}</p><div class="plots">{"".join(drawn)}</div>'
 
 
-def _ordered(keys: Sequence[str], prefix: str) -> list[str]:
-    """The keys that are `prefix` or start with it and an underscore, sorted, at most one per colour."""
+def _ordered(keys: Sequence[str], prefix: str) -> dict[str, str]:
+    """What the keys are called that are `prefix` or start with it and an underscore: sorted, one per colour."""
     mine = [key for key in keys if key == prefix or key.startswith(prefix + "_")]
-    return sorted(mine)[:SERIES]
+    return {key: _name(key) for key in sorted(mine)[:SERIES]}
 
 
 NAMES = {
     "d": "D",
     "g": "G",
-    "value": "",
     "real_score": "real",
     "fake_score": "generated",
     "loss": "",
     "grad": "",
+    "d_accuracy": "",
+    "logit_std": "",
 }
 
 
@@ -95,40 +96,6 @@ def _name(key: str) -> str:
         return NAMES[key]
     rest = key.split("_", 1)[-1]
     return NAMES.get(rest, rest.replace("_", " "))
-
-
-def _lines(events: list[dict[str, object]], title: str, keys: Sequence[str], caption: str) -> str:
-    """One plot of `keys` over the images seen, "" when none has a point."""
-    series = []
-    lost = 0
-    for key in keys:
-        x, y, undrawable = curve(events, key)
-        lost += undrawable
-        if len(x):
-            series.append(Series(_name(key), x, y))
-    remarks = [caption]
-    if lost:
-        remarks.append(f"{_values(lost)} NaN, infinite or beyond all bounds, and not drawn.")
-    if not series:
-        return f'<figure class="plot"><h3>{text(title)}</h3><p>{remarks[-1]}</p></figure>' if lost else ""
-    values = np.concatenate([one.y for one in series])
-    probabilities = "real_score" in keys and values.min() >= 0 and values.max() <= 1
-    svg, outside = line_plot(series, "images seen", bounds=(-0.02, 1.02) if probabilities else None)
-    if outside:
-        remarks.append(f"{_values(outside)} outside the frame.")
-    entries = "".join(
-        f'<li style="color:var(--series-{index % SERIES + 1})"><i></i>'
-        f"<span>{text(one.name)} {quantity(one.y[-1])}</span></li>"
-        for index, one in enumerate(series)
-    )
-    return (
-        f'<figure class="plot"><h3>{text(title)}</h3><ul class="legend">{entries}</ul>{svg}'
-        f"<figcaption>{' '.join(remarks)}</figcaption></figure>"
-    )
-
-
-def _values(how_many: int) -> str:
-    return "1 value is" if how_many == 1 else f"{count(how_many)} values are"
 
 
 def _epochs(record: Record) -> str:

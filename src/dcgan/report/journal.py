@@ -55,6 +55,20 @@ class Record:
             kept.append(event)
         return kept
 
+    def images_at(self, step: float) -> float | None:
+        """How many images had been seen at `step`, between the journal's lines in proportion; None without lines."""
+        known = [
+            (at, images)
+            for event in self.history()
+            if (at := number(event.get("step"))) is not None
+            and (images := number(event.get("images"))) is not None
+            and max(abs(at), abs(images)) < DRAWABLE
+        ]
+        if not known:
+            return None
+        steps, images = np.array(sorted(known), np.float64).T
+        return float(np.interp(step, steps, images))
+
 
 @dataclass(frozen=True)
 class State:
@@ -70,10 +84,10 @@ def read(folder: Path) -> Record:
     recipe = _object(folder / "recipe.json", notes)
     data = _object(folder / "data.json", notes)
     events: list[dict[str, Any]] = []
-    lines = _text(folder / "journal.jsonl", notes).split("\n")
+    lines = read_text(folder / "journal.jsonl", notes).split("\n")
     torn = 0
     for line in lines:
-        value = _parse(line)
+        value = parse(line)
         if isinstance(value, dict):
             events.append(value)
         elif line.strip():
@@ -140,20 +154,25 @@ def state(record: Record, now: datetime) -> State:
     return State("running", f"Last heard of at {moment(heard)}.")
 
 
-def _text(path: Path, notes: list[str]) -> str:
+def read_text(path: Path, notes: list[str], limit: int | None = None) -> str:
+    """The text of a file, "" with a note where it cannot be read or holds more than `limit` bytes."""
     try:
         with open_file(path) as file:
-            return file.read().decode("utf-8", "replace")
+            content = file.read(-1 if limit is None else limit + 1)
     except FileNotFoundError:
         return ""
     except OSError as error:
         notes.append(f"{path.name} could not be read: {error.strerror or error}.")
         return ""
+    if limit is not None and len(content) > limit:
+        notes.append(f"{path.name} is longer than {limit / 1e6:g} MB and was left out.")
+        return ""
+    return content.decode("utf-8", "replace")
 
 
 def _object(path: Path, notes: list[str]) -> dict[str, Any]:
-    content = _text(path, notes)
-    value = _parse(content)
+    content = read_text(path, notes)
+    value = parse(content)
     if isinstance(value, dict):
         return value
     if content:
@@ -161,7 +180,8 @@ def _object(path: Path, notes: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _parse(content: str) -> object:
+def parse(content: str) -> object:
+    """The value of a JSON text, None for what is none."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

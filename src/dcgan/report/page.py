@@ -6,43 +6,66 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import files
 from string import Template
 
 from dcgan.report import tables
+from dcgan.report.beside import beside
 from dcgan.report.curves import curves
+from dcgan.report.figures import marks
+from dcgan.report.images import img
 from dcgan.report.journal import Record, latest, state
+from dcgan.report.judged import Judged
+from dcgan.report.score_curves import score_curves
+from dcgan.report.score_table import score_tables
 from dcgan.report.snapshots import Film, Snapshot
+from dcgan.report.verdict import verdict
 from dcgan.report.words import count, duration, moment, quantity, text
 
 
-def render(record: Record, film: Film, now: datetime) -> str:
+def render(record: Record, film: Film, judged: Judged, now: datetime) -> str:
     """The whole report as HTML, the same for the same arguments.
 
     now: the moment of writing, with a time zone; a run silent for long before it is called so.
     """
-    page = files("dcgan.report").joinpath("page.html").read_text("utf-8")
-    script = re.findall(r"<script>(.*?)</script>", page, re.S)[0]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     more = (
         f"<div><h2>Recipe</h2>{tables.recipe(record)}</div>"
-        f"<div><h2>Events</h2>{tables.events(record, film.broken)}"
+        f"<div><h2>Events</h2>{tables.events(record, film.broken, judged.notes)}"
         f"<h2>How to go on</h2>{tables.going_on(record)}"
         f"<h2>Versions</h2>{tables.versions(record)}</div>"
     )
+    marked = marks(record, [(one.finding, one.since) for one in judged.findings])
+    final, course = score_tables(judged.results), score_curves(record, marked)
     body = (
-        f"{_head(record, now)}{_samples(film)}"
-        f"<h2>Curves</h2>{curves(record)}<h2>Data</h2>{tables.data(record)}"
+        f"{_head(record, now)}{verdict(record, judged)}{_samples(film)}"
+        f"{final and f'<h2>Scores</h2>{final}'}{course and f'<h2>Scores over time</h2>{course}'}{beside(judged)}"
+        f"<h2>Curves</h2>{curves(record, marked)}<h2>Data</h2>{tables.data(record)}"
         f'<div class="pair">{more}</div>'
+    )
+    return framed(
+        f"{record.name} – dcgan report", body, now, [[frame.source, _caption(frame)] for frame in film.frames]
+    )
+
+
+def framed(title: str, body: str, now: datetime, frames: Sequence[Sequence[str]] = ()) -> str:
+    """`body` in the page's frame: its style, its script and the policy that allows no other.
+
+    title: plain text. frames: (data: URI, caption) of each grid that the film shows.
+    """
+    page = files("dcgan.report").joinpath("page.html").read_text("utf-8")
+    script = re.findall(r"<script>(.*?)</script>", page, re.S)[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    footer = (
         f'<footer class="muted">Written by dcgan at {text(moment(now))}. This page is one file and loads no '
         "other.</footer>"
     )
     return Template(page).substitute(
-        name=text(record.name),
+        title=text(title),
         script_hash=f"sha256-{digest}",
-        body=f"<main>{body}</main>",
-        frames=_script_json([[frame.source, _caption(frame)] for frame in film.frames]),
+        body=f"<main>{body}{footer}</main>",
+        frames=_script_json(frames),
     )
 
 
@@ -110,14 +133,7 @@ def _samples(film: Film) -> str:
 
 
 def _image(snapshot: Snapshot, name: str) -> str:
-    """The `<img>`, a whole multiple of the grid's pixels wide where the page has the room, and no tower."""
-    scale = max(1, min(560 // snapshot.width, 1000 // snapshot.height))
-    fine = "fine" if snapshot.width > 320 else ""
-    return (
-        f'<img id="{name}" class="{fine}" src="{snapshot.source}" width="{snapshot.width}" '
-        f'height="{snapshot.height}" style="max-width:{scale * snapshot.width}px" '
-        f'alt="Grid of generated pictures: {text(_caption(snapshot))}">'
-    )
+    return img(snapshot, f"Grid of generated pictures: {_caption(snapshot)}", name)
 
 
 def _caption(snapshot: Snapshot) -> str:

@@ -25,16 +25,21 @@ POINTS = 600
 """Points of a curve that are drawn, at most."""
 NOISY = 60
 """From this many points on, a curve gets a smooth line over a faint one."""
-SERIES = 5
-"""Colours that the page defines as --series-1 … --series-5; more curves than that start over."""
+CLEAR = 3
+"""With more curves than this only the smooth lines are drawn: faint ones would cover them."""
+SERIES = 8
+"""Colours that the page defines as --series-1 … --series-8; more curves than that start over."""
 
 # matplotlib wants real colours, a page in two colour schemes wants variables: each of these stands for one
 # and is replaced in the finished SVG. None is a colour that anything else would draw with.
-_INK, _GRID = "#010203", "#010204"
+_INK, _GRID, _MARK, _PAPER = "#010203", "#010204", "#010205", "#010206"
 _COLOURS = [f"#0103{index:02x}" for index in range(1, SERIES + 1)]
-_VARIABLES = {_INK: "var(--muted)", _GRID: "var(--line)"} | {
-    colour: f"var(--series-{index})" for index, colour in enumerate(_COLOURS, 1)
-}
+_VARIABLES = {
+    _INK: "var(--muted)",
+    _GRID: "var(--line)",
+    _MARK: "var(--bad)",
+    _PAPER: "var(--paper)",
+} | {colour: f"var(--series-{index})" for index, colour in enumerate(_COLOURS, 1)}
 
 # rc_context changes settings of the whole process, so two threads must not be in it at once.
 _settings = threading.Lock()
@@ -42,11 +47,16 @@ _settings = threading.Lock()
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: x and y are float64 of the same shape (n,), finite, x rising."""
+    """One curve: x and y are float64 of the same shape (n,), finite, x rising.
+
+    dashed: a level to compare with rather than a course. best: a point to ring.
+    """
 
     name: str
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+    dashed: bool = False
+    best: tuple[float, float] | None = None
 
 
 def line_plot(
@@ -55,31 +65,48 @@ def line_plot(
     *,
     log: bool | None = None,
     bounds: tuple[float, float] | None = None,
+    marks: Sequence[float] = (),
 ) -> tuple[str, int]:
     """The curves as an `<svg>` element, and how many of their points lie outside its frame.
 
-    log: a logarithmic y axis; None decides: all values above zero and spread over more than a factor of 100.
+    A curve without points is not drawn and keeps its colour; one at least has some.
+
+    log: a logarithmic y axis; None decides: no bounds, all values above zero and spread over more than a factor of 100.
     bounds: the y axis's limits; without them they hold all but the wildest hundredth of the points.
+    marks: places on the x axis that get a vertical line each, numbered from 1.
     """
     figure, axes = _axes(x_name)
     values = np.concatenate([one.y for one in series])
     if log is None:
-        log = bool(values.min() > 1e-30 and np.quantile(values, 0.99) > 100 * np.quantile(values, 0.01))
+        wide = values.min() > 1e-30 and np.quantile(values, 0.99) > 100 * np.quantile(values, 0.01)
+        log = bool(wide) and bounds is None
     low, high = bounds or _limits(values, log)
+    drawn = [one for one in series if len(one.x)]
     for one, colour in zip(series, _cycle(len(series)), strict=True):
-        if len(one.x) >= NOISY:
-            axes.plot(*_thin(one.x, one.y), color=colour, linewidth=0.8, alpha=0.35)
+        if not len(one.x):
+            continue
+        if one.dashed:
+            axes.plot(*_thin(one.x, one.y), color=colour, linewidth=1.4, dashes=(4, 3))
+        elif len(one.x) >= NOISY:
+            if len(drawn) <= CLEAR:
+                axes.plot(*_thin(one.x, one.y), color=colour, linewidth=0.8, alpha=0.35)
             axes.plot(*_smooth(one.x, one.y), color=colour, linewidth=1.8)
         else:
             axes.plot(one.x, one.y, color=colour, linewidth=1.8, marker="o", markersize=3.5)
+        if one.best:
+            axes.plot(*one.best, "o", markersize=9, markeredgecolor=colour, markerfacecolor="none")
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(which="minor", length=0)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylim(low, high)
-    axes.set_xlim(min(0.0, *(one.x[0] for one in series)), 1.02 * max(one.x[-1] for one in series) or 1.0)
+    left = min(0.0, *(one.x[0] for one in drawn))
+    right = max([*(one.x[-1] for one in drawn), *marks])
+    axes.set_xlim(left, 1.02 * right or 1.0)
+    _mark(axes, marks)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     return _svg(figure), int(((values < low) | (values > high)).sum())
 
@@ -118,6 +145,25 @@ def _axes(x_name: str) -> tuple[Figure, Axes]:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     return figure, axes
+
+
+def _mark(axes: Axes, marks: Sequence[float]) -> None:
+    """A dashed line from top to bottom at each of `marks`, its number at the top; near ones step down."""
+    left, right = axes.get_xlim()
+    placed: list[tuple[float, int]] = []
+    for number, x in enumerate(marks, 1):
+        taken = {row for other, row in placed if abs(other - x) < 0.06 * (right - left)}
+        row = next(row for row in range(len(marks) + 1) if row not in taken)
+        placed.append((x, row))
+        axes.axvline(x, color=_MARK, linewidth=1.2, dashes=(3, 2))
+        axes.plot(
+            [x], [0.95 - 0.15 * row], "o", transform=axes.get_xaxis_transform(), clip_on=False,
+            markersize=13, markeredgecolor=_MARK, markerfacecolor=_PAPER,
+        )  # fmt: skip
+        axes.text(
+            x, 0.945 - 0.15 * row, str(number), transform=axes.get_xaxis_transform(),
+            color=_MARK, fontsize=FONT, ha="center", va="center",
+        )  # fmt: skip
 
 
 def _cycle(count: int) -> list[str]:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from dcgan.report.images import EXACT, SMALLER, Picture, data_uri, open_png, webp
 from dcgan.report.journal import Record, number
 
 FRAMES = 60
 """Grids in the film, at most."""
 BUDGET = 3_000_000
 """Bytes of the film's pictures, at most; as data: URIs they are a third more, so 4 MB of the page."""
-NEWEST = 1_500_000
-"""Bytes up to which the newest grid is shown exactly as it was saved."""
-PIXELS = 40_000_000
-"""Grids of more pixels than this are not opened: a PNG of a few kB can claim any size."""
 LEVELS = (None, (80, 1024), (60, 768), (40, 512))
 """How the film is made to fit: as saved, then as WebP of (quality, longest side in pixels), ever smaller."""
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """One grid: its data: URI, its size in pixels, and when it was drawn (None where nothing tells)."""
+class Snapshot(Picture):
+    """One grid, and when it was drawn (None where nothing tells)."""
 
-    source: str
-    width: int
-    height: int
     epoch: float | None
     images: float | None
     seconds: float | None
@@ -62,11 +53,11 @@ def collect(folder: Path, record: Record) -> Film:
         (folder / "samples").glob("*.png"), key=lambda file: (_images(file, told) or 0.0, file.name)
     )
     total = len(files)
-    while files and _open(files[-1]) is None:
+    while files and open_png(files[-1]) is None:
         files.pop()
     if not files:
         return Film(None, [], total, total)
-    last = _encode(files[-1], None if files[-1].stat().st_size <= NEWEST else (90, 1600))
+    last = _encode(files[-1], None if files[-1].stat().st_size <= EXACT else SMALLER)
     chosen = [files[index] for index in np.unique(np.linspace(0, len(files) - 1, FRAMES).round().astype(int))]
     grids, broken = _fit(chosen)
     return Film(
@@ -110,30 +101,13 @@ def _fit(files: list[Path]) -> tuple[list[_Grid], int]:
 
 def _encode(file: Path, level: tuple[int, int] | None) -> _Grid | None:
     """`file` as it is (`level` None) or as WebP of (quality, longest side); None when it is broken."""
-    image = _open(file)
+    image = open_png(file)
     if image is None:
         return None
     width, height = image.size
     if level is None:
         return _Grid(file, "png", file.read_bytes(), width, height)
-    quality, side = level
-    image.thumbnail((side, side))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality, method=2)
-    return _Grid(file, "webp", buffer.getvalue(), width, height)
-
-
-def _open(file: Path) -> Image.Image | None:
-    """The picture in `file`, decoded, grey or RGB; None for links, giants and what is no whole PNG."""
-    try:
-        if file.is_symlink() or not file.is_file():
-            return None
-        with Image.open(file, formats=["PNG"]) as image:
-            if image.width * image.height > PIXELS:
-                return None
-            return image.convert("L" if image.mode == "L" else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return None
+    return _Grid(file, "webp", webp(image, *level), width, height)
 
 
 def _images(file: Path, told: dict[str, dict[str, Any]]) -> float | None:
@@ -147,7 +121,7 @@ def _images(file: Path, told: dict[str, dict[str, Any]]) -> float | None:
 def _snapshot(grid: _Grid, told: dict[str, dict[str, Any]]) -> Snapshot:
     event = told.get(grid.file.name, {})
     return Snapshot(
-        f"data:image/{grid.kind};base64,{base64.b64encode(grid.content).decode()}",
+        data_uri(grid.kind, grid.content),
         grid.width,
         grid.height,
         number(event.get("epoch")),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dcgan.report.journal import Record, number
-from dcgan.report.words import count, duration, instant, moment, plain, text
+from dcgan.report.words import count, duration, instant, moment, plain, shell, text
 from dcgan.training.folder import command
 
 OPEN = 30
@@ -93,10 +94,10 @@ def _notes(facts: dict[str, Any]) -> str:
     return _list([text(note) for note in notes[:SKIPPED]])
 
 
-def events(record: Record, broken: int) -> str:
+def events(record: Record, broken: int, more: Sequence[str] = ()) -> str:
     """Starts, stops, warnings and mishaps in order, the number of checkpoints, and what could not be read.
 
-    broken: sample grids that are not readable pictures.
+    broken: sample grids that are not readable pictures. more: what could not be read besides.
     """
     turns = record.of("start", "resume", "warning", "stop", "finish", "error")
     rows = []
@@ -116,7 +117,7 @@ def events(record: Record, broken: int) -> str:
         kept = "1 checkpoint" if len(checkpoints) == 1 else f"{count(len(checkpoints))} checkpoints"
         rows.append((kept, f"last: <code>{last}</code>"))
     earlier = len(turns) - TURNS
-    notes = [text(note) for note in record.notes]
+    notes = [text(note) for note in [*record.notes, *more]]
     if broken:
         grids = "1 sample grid" if broken == 1 else f"{count(broken)} sample grids"
         notes.append(f"{grids} could not be read and {'is' if broken == 1 else 'are'} not shown.")
@@ -129,13 +130,13 @@ def events(record: Record, broken: int) -> str:
 
 def going_on(record: Record) -> str:
     """The commands that make pictures with the run and continue it."""
-    generate, resume = (text(command(verb, record.folder)) for verb in ("generate", "resume"))
+    generate, resume = (command(verb, record.folder) for verb in ("generate", "resume"))
     waiting = (
         "" if record.of("checkpoint") else "<p>From the first checkpoint on, which is still to come:</p>"
     )
     return (
-        f"{waiting}<p>Make a hundred new pictures:</p><pre><code>{generate} -n 100</code></pre>"
-        f"<p>Train on, from the last checkpoint:</p><pre><code>{resume}</code></pre>"
+        f"{waiting}<p>Make a hundred new pictures:</p>{shell(f'{generate} -n 100')}"
+        f"<p>Train on, from the last checkpoint:</p>{shell(resume)}"
     )
 
 

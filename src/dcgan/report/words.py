@@ -27,6 +27,12 @@ def text(value: object, longest: int = LONGEST) -> str:
     return html.escape(_UNSHOWABLE.sub("\ufffd", string))
 
 
+def shell(line: str) -> str:
+    """A command as inert HTML in a box of its own, which a narrow page breaks between words, not at a hyphen."""
+    words = text(line, 2000).split(" ")
+    return f"<pre><code>{' '.join(f'<span>{word}</span>' if len(word) < 32 else word for word in words)}</code></pre>"
+
+
 def count(number: float) -> str:
     """12345.0 → '12,345'."""
     return f"{number:,.0f}"

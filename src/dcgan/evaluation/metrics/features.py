@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import threshold_
 
 from dcgan.errors import DcganError
 
@@ -67,10 +68,10 @@ def squared_distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
     centre = b.mean(0)  # what is common to all cancels, and would cost digits below
     a, b = a - centre, b - centre
     a_norms, b_norms = (a * a).sum(1), (b * b).sum(1)
+    rounding = 1e-13 * float(a_norms.max() + b_norms.max())
     rows = max(1, _BLOCK_VALUES // len(b))
     for start in range(0, len(a), rows):
         block = slice(start, min(start + rows, len(a)))
-        scale = a_norms[block, None] + b_norms
-        distances = torch.addmm(scale, a[block], b.T, alpha=-2)
-        distances[distances < 1e-13 * scale] = 0
-        yield block, distances
+        distances = (-2 * a[block]) @ b.T
+        distances.add_(a_norms[block, None]).add_(b_norms)
+        yield block, threshold_(distances, rounding, 0)

@@ -1,9 +1,9 @@
 """Multi-scale structural similarity (Wang et al. 2003), and within a class as a sign of collapse (Odena et al. 2017).
 
 The window is a Gaussian of 11 × 11 pixels and σ 1.5, inside the picture only. A scale is used where the window fits:
-5 scales from 176 pixels a side, 4 from 88, 3 from 44, 2 from 22 (so 28 × 28 has two), 1 below. The paper's exponents
-of the scales used are divided by their sum. Pictures smaller than 11 pixels have a window of the largest odd side that
-fits, σ in proportion. So scores compare between pictures of one size only.
+5 scales from 176 pixels a side, 4 from 88, 3 from 44, 2 from 22 (so 28 × 28 has two), 1 below. The paper's exponents,
+where fewer than five are used, are divided by their sum: one scale is plain SSIM. Pictures smaller than 11 pixels have
+a window of the largest odd side that fits, σ in proportion. So scores compare between pictures of one size only.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _similarity(a: Images, b: Images) -> NDArray[np.float64]:
     """`ms_ssim` of one block: the product over scales of contrast-structure, and of luminance at the last (eq. 7)."""
     height, width = a.shape[2:]
     count = scales(height, width)
-    exponents = np.array(EXPONENTS[:count]) / sum(EXPONENTS[:count])
+    exponents = np.array(EXPONENTS[:count])
+    if count < len(EXPONENTS):
+        exponents /= exponents.sum()
     window = _window(min(height, width))
     x, y = _plane(a), _plane(b)
     result = torch.ones(len(x), dtype=torch.float64)

@@ -1,0 +1,1 @@
+"""Looked into: does a model copy what it learned from, does it repeat itself, does the data?"""
