@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 from stripes_run import DIAGNOSIS, PICTURES, RESULT, journal_line, score, write_evaluation, write_journal
@@ -30,7 +31,8 @@ def test_the_whole_evaluation_is_on_the_page(run):
     write_evaluation(run)
     page = page_of(run)
     for words in (
-        "mode collapse", "90 % sure", "since step 300 (19,200 images)", "coverage 0.04 of 0.92, recall 0.01", "roll back",
+        "mode collapse", "90 % sure", "since step 300 (19,200 images)", "coverage 0.04 of 0.92, recall 0.01",
+        "roll back",
         f"dcgan resume stripes-run --runs-dir {run.parent} --from best --set g_lr=1e-4",
         "extractor domain", "n = 10,000", "against the test split", "test accuracy 0.921", "best, step 700",
         "21.3", "1.8", "0.0123 ± 0.0011", "extractor “fixed” on n = 1,000 pictures", "66.7 %", "90 %",
@@ -122,7 +124,7 @@ def test_fields_of_any_type(bare, value):
         ],
         histogram={"classes": value, "data": [value], "generated": [value]},
     )
-    events = [score(10, **{key: value for key in ("frechet", "n", "extractor", "precision", "best")})]
+    events = [score(10, **dict.fromkeys(("frechet", "n", "extractor", "precision", "best"), value))]
     events += [journal_line("doctor", 15, **dict.fromkeys(DIAGNOSIS, value)), score(20)]
     events += [score(30) | {"step": value, "images": value}]
     write_journal(bare, [journal_line("start", 0), *events])
@@ -185,16 +187,17 @@ def test_a_picture_that_is_none_is_told(bare, name):
 @pytest.mark.parametrize("name", ["real.png", "doctor.json", "scores.json", "histogram.json"])
 def test_pipes_folders_and_links_are_not_waited_for(bare, name):
     file = write_evaluation(bare) / name
-    for make in (
-        os.mkfifo,
-        os.mkdir,
-        lambda path: os.symlink("/dev/zero", path),
-        lambda path: os.symlink(path, path),
-    ):
+    makers = {
+        "pipe": os.mkfifo,
+        "folder": Path.mkdir,
+        "endless": lambda path: path.symlink_to("/dev/zero"),
+        "loop": lambda path: path.symlink_to(path),
+    }
+    for make in makers.values():
         file.unlink()
         make(file)
         assert name in page_of(bare).text
-        (os.rmdir if file.is_dir() else os.unlink)(file)
+        file.rmdir() if file.is_dir() else file.unlink()
         file.touch()
 
 
