@@ -12,18 +12,20 @@ from typing import Any
 from dcgan import arguments
 from dcgan.data import Dataset, open_dataset
 from dcgan.data.check.preflight import preflight, summary_lines
-from dcgan.errors import DcganError, enough_memory, one_of
+from dcgan.errors import DcganError, enough_memory, expect, one_of
 from dcgan.files import exists, is_file, is_folder
 from dcgan.model import Model, load_model
+from dcgan.observe import RunObserver
 from dcgan.presets import Preset, preset_for
 from dcgan.presets import preset as find_preset
 from dcgan.recipe import Recipe
 from dcgan.run import Run, checkpoint_model, list_runs
 from dcgan.training import folder as layout
 from dcgan.training.budget import Budget
-from dcgan.training.checkpoint import list_manifests
+from dcgan.training.checkpoint import Manifest, list_manifests
 from dcgan.training.engine import Engine
 from dcgan.training.loop import Watcher, check, fit
+from dcgan.training.rollback import find_start, roll_back
 from dcgan.training.state import expected_state
 
 PRETRAINED = Path(__file__).with_name("pretrained")
@@ -127,19 +129,26 @@ def resume(
     minutes: float | None = None,
     runs_dir: str | Path = "runs",
     data: str | Path | Dataset | None = None,
+    start: str | int = "last",
+    settings: dict[str, Any] | None = None,
     watch: Watcher | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Run:
     """Go on with a run from its newest good checkpoint, to its own budget or to a new one (totals, not additions).
 
-    data: where the pictures are now, if they were moved; they must be the same pictures.
+    data: where the pictures are now, if they were moved; they must be the same pictures. start: "last", "best" (of
+    the scores during training) or the step of a checkpoint: what came after is set aside in the run's `abandoned/`.
+    settings: recipe fields by name that change from there on; the networks and the batch cannot.
     """
     arguments.check_source("run", run, Run)
     if data is not None:
         arguments.check_source("data", data, Dataset)
     arguments.check_numbers(epochs=epochs, images=images, minutes=minutes)
     arguments.check_path("runs_dir", runs_dir)
+    arguments.check_settings(settings)
+    expect("start", start, (str, int), "best, last or a step")
     arguments.check_calls(watch=watch, tell=tell)
+    _refuse_twice(settings or {}, {}, {"epochs": epochs, "images": images, "minutes": minutes})
     found = run if isinstance(run, Run) else open_run(run, runs_dir)
     recipe, facts = found.recipe, found.data
     if data is None and not facts.get("path") and not facts.get("source"):
@@ -168,11 +177,18 @@ def resume(
             f"{found.name} was trained on other pictures than {opened.name} holds now: give the same ones with --data, "
             "or train a new run"
         )
-    longer = recipe.with_budget(epochs=epochs, images=images, minutes=minutes)
+    longer = recipe.with_changes(settings or {}).with_budget(epochs=epochs, images=images, minutes=minutes)
     check(longer, opened)
+    moved = start != "last" or not longer.same_model(recipe)
+    manifests = [found_at for _, found_at in list_manifests(found.folder / layout.CHECKPOINTS)]
+    begin = find_start(found.folder, start) if moved else manifests[-1] if manifests else None
     # A run that was killed between its last checkpoint and its end is brought to that end.
-    if longer != recipe or found.state == "finished":
-        _refuse_spent(found, longer, len(opened))
+    if begin and (moved or longer != recipe or found.state == "finished"):
+        _refuse_spent(found, longer, len(opened), begin)
+    if begin and moved:
+        aside = roll_back(found.folder, begin, longer)
+        if aside and tell:
+            tell(f"what came after step {begin.step:,} is kept in {aside}")
     return _fit(found.folder, longer, opened, watch)
 
 
@@ -225,16 +241,13 @@ def _refuse_twice(settings: dict[str, Any], changes: dict[str, Any], budget: dic
         raise DcganError(f"--{asked[0]} and --set {in_settings[0]}= are two budgets: give one of them")
 
 
-def _refuse_spent(run: Run, recipe: Recipe, data_size: int) -> None:
-    """Raise `DcganError` when the run has come to the end that the recipe states."""
-    manifests = list_manifests(run.folder / layout.CHECKPOINTS)
-    if manifests:
-        done = manifests[-1][1]
-        if Budget.of(recipe, data_size).spent(done.images, done.seconds):
-            raise DcganError(
-                f"{run.name} has spent its budget, {done.images:,} images in {done.seconds / 60:.1f} minutes: "
-                f"give a larger total, for example --images {2 * done.images}"
-            )
+def _refuse_spent(run: Run, recipe: Recipe, data_size: int, begin: Manifest) -> None:
+    """Raise `DcganError` when a run that goes on from `begin` has come to the end that the recipe states."""
+    if Budget.of(recipe, data_size).spent(begin.images, begin.seconds):
+        raise DcganError(
+            f"{run.name} has spent its budget, {begin.images:,} images in {begin.seconds / 60:.1f} minutes: "
+            f"give a larger total, for example --images {2 * begin.images}"
+        )
 
 
 def write_report(folder: Path) -> None:
@@ -247,7 +260,7 @@ def write_report(folder: Path) -> None:
 def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> Run:
     reporter = _Reporter(folder, watch)
     try:
-        fit(folder, recipe, data, Engine.choose(recipe.precision), reporter)
+        fit(folder, recipe, data, Engine.choose(recipe.precision), reporter, RunObserver(recipe, data))
     except BaseException:
         # What ended the run is told; a report that cannot be drawn as well is not worth a word beside it.
         with suppress(Exception):

@@ -38,6 +38,12 @@ class Diverged(DcganError):
     status = 3
 
 
+class Collapsed(DcganError):
+    """The doctor found a failure that does not mend itself, and the run was to stop then; it was saved first."""
+
+    status = 3
+
+
 class Interrupted(DcganError):
     """SIGINT or SIGTERM came; the run was saved first. The status is the shell's own: 128 + signal."""
 

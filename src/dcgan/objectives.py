@@ -92,6 +92,16 @@ class Objective:
             return real.mean(), fake.mean()
         return torch.sigmoid(real).mean(), torch.sigmoid(fake).mean()
 
+    def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Share of the batch that D puts on its right side, 0-d; of the pairs, for a relative objective.
+
+        An output right on the border counts as wrong: a D that says the same of everything is right about nothing.
+        """
+        if self.relative:
+            return (real > fake).float().mean()
+        border = 0.5 if self.probabilities else 0.0
+        return (torch.cat([real > border, fake < border])).float().mean()
+
     def logits(self, output: Tensor) -> Tensor:
         """D's output as finite logits, (N,): the higher, the more real."""
         return torch.logit(output.double(), 1e-13).float() if self.probabilities else output

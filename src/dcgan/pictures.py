@@ -129,6 +129,45 @@ def sheet(
     return canvas
 
 
+def pairs_sheet(
+    left: NDArray[np.uint8],
+    right: NDArray[np.uint8],
+    captions: Sequence[str],
+    *,
+    per_row: int = 5,
+    side: int = 96,
+    caption: str = "",
+) -> NDArray[np.uint8]:
+    """Pairs of pictures side by side, each pair with a line below it.
+
+    left, right: uint8, NHWC, of one shape. captions: one a pair. per_row: pairs in a row.
+    side: pixels that the longer side is enlarged to, about, nearest neighbour. caption: a line above all.
+    Returns uint8 HWC with the channels of the pictures.
+    """
+    _check(left)
+    if left.shape != right.shape or len(captions) != len(left):
+        raise ValueError("left and right must be of one shape, with a caption for each pair")
+    scale = max(1, round(side / max(left.shape[1:3])))
+    left, right = _enlarge(left, scale), _enlarge(right, scale)
+    both = np.concatenate([left, np.full_like(left[:, :, :GAP], PAPER), right], axis=2)
+    font = _font("".join(captions) + caption)
+    columns = min(per_row, len(both))
+    cell = max(both.shape[2], *(math.ceil(font.getlength(words)) for words in captions)) + MARGIN
+    line = both.shape[1] + FONT_SIZE + MARGIN
+    top = MARGIN + (FONT_SIZE + MARGIN // 2 if caption else 0)
+    width = MARGIN + max(columns * cell, math.ceil(font.getlength(caption)) + MARGIN)
+    words = Image.new("L", (width, top + math.ceil(len(both) / columns) * line), PAPER)
+    draw = ImageDraw.Draw(words)
+    draw.text((MARGIN, MARGIN - 2), caption, FAINT, font)
+    corners = [(top + i // columns * line, MARGIN + i % columns * cell) for i in range(len(both))]
+    for (y, x), text in zip(corners, captions, strict=True):
+        draw.text((x, y + both.shape[1] + 2), text, INK, font)
+    canvas = np.asarray(words)[:, :, None].repeat(left.shape[3], axis=2)
+    for (y, x), pair in zip(corners, both, strict=True):
+        canvas[y : y + both.shape[1], x : x + both.shape[2]] = pair
+    return canvas
+
+
 def _check(images: NDArray[np.uint8]) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
         raise ValueError(f"images must be uint8 NHWC, C 1 or 3, N above 0, not {images.dtype} {images.shape}")

@@ -14,6 +14,10 @@ from dcgan.errors import DcganError, one_of
 LARGEST_SEED = 2**63 - 1
 NO_BUDGET: dict[str, Any] = {"epochs": 0.0, "images": 0, "minutes": 0.0}
 
+FIXED = frozenset(
+    ("preset", "network", "method", "height", "width", "channels", "classes", "z_dim", "prior", "batch")
+)
+"""Fields beside the networks' switches that a run keeps from its first step to its last."""
 
 PROBABILITY_OBJECTIVES = frozenset({"bce-probability"})
 """Objectives that take a discriminator's probabilities; all others take its logits."""
@@ -102,6 +106,10 @@ class Recipe:
 
     seed: int = _key(0, "seed of every random draw", range=(0, LARGEST_SEED))
     precision: str = _key("auto", "arithmetic of the training step", choices=("auto", "bf16", "float32"))
+    evaluate_every: float = _key(
+        30.0, "seconds from one score to the next, 5 % of the time at most; 0: none", range=(0.0, 1e7)
+    )
+    stop_on_collapse: bool = _key(False, "end the run when the doctor finds a failure that does not mend")
     keep_every: int = _key(10, "every k-th checkpoint is kept for good", range=(1, 1_000_000))
     epochs: float = _key(0.0, "budget: passes over the data", range=(0.0, 1e9))
     images: int = _key(0, "budget: real images seen", range=(0, 10**15))
@@ -176,9 +184,19 @@ class Recipe:
         return dataclasses.replace(self, **{**cleared, **changes})
 
     def same_model(self, other: Recipe) -> bool:
-        """Whether both recipes compute the same steps; budget and keeping may differ."""
-        free = {**NO_BUDGET, "keep_every": 1}
+        """Whether both recipes compute the same steps; budget, scoring and keeping may differ."""
+        free = {**NO_BUDGET, "keep_every": 1, "evaluate_every": 0.0, "stop_on_collapse": False}
         return self.with_changes(free) == other.with_changes(free)
+
+    def fixed_changes(self, other: Recipe) -> list[str]:
+        """The fields in which `other` differs and that a run keeps for good: its weights or its place in the data
+        depend on them."""
+        return [
+            name
+            for name, spec in FIELDS.items()
+            if (spec.metadata["architecture"] or name in FIXED)
+            and getattr(self, name) != getattr(other, name)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """All fields by name, JSON-ready."""

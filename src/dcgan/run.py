@@ -15,9 +15,16 @@ from dcgan.files import exists, open_file
 from dcgan.model import Block, Generated, Model
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
-from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, read_manifest
+from dcgan.training.checkpoint import (
+    Damaged,
+    best_manifest,
+    load_checkpoint,
+    manifest_paths,
+    read_manifest,
+)
 from dcgan.training.engine import Engine
 from dcgan.training.journal import read_journal
+from dcgan.training.rollback import find_start
 from dcgan.training.state import expected_state
 
 DATA_WORDS = ("name", "path", "source", "split", "sha256")
@@ -70,15 +77,23 @@ class Run:
         last = next((entry["event"] for entry in reversed(self.journal())), None)
         return "not started" if last is None else words.get(last, "running or killed")
 
-    def model(self, engine: Engine | None = None) -> Model:
-        """The averaged generator and discriminator of the newest good checkpoint.
+    def model(self, engine: Engine | None = None, *, start: str | int = "best") -> Model:
+        """The averaged generator and discriminator of a checkpoint: "best", "last" or a step's.
 
-        A damaged newer one is named in `notes`. Raises `DcganError` when there is none to use.
+        The best is the one of the lowest score during training; where none was scored, it is the newest. One that is
+        damaged is named in `notes`, and the newest good one is used. Raises `DcganError` when there is none to use.
         """
         recipe = self.recipe
         expected = expected_state(recipe)
         self.notes.clear()
-        for path in manifest_paths(self.folder / layout.CHECKPOINTS):
+        checkpoints = self.folder / layout.CHECKPOINTS
+        chosen = None
+        if start == "best":
+            chosen = best_manifest(checkpoints)
+        elif start != "last":
+            chosen = find_start(self.folder, start)
+        first = f"{chosen.step:010d}" if chosen else ""
+        for path in sorted(manifest_paths(checkpoints), key=lambda path: path.stem != first):
             try:
                 return _model(self.name, path, expected, engine)
             except Damaged as error:
@@ -146,6 +161,7 @@ def _model(name: str, path: Path, expected: Mapping[str, Any], engine: Engine | 
         "images": manifest.images,
         "seconds": manifest.seconds,
         **manifest.made_with,
+        **({"data_sha256": manifest.data_sha256} if manifest.data_sha256 else {}),
     }
     return Model(
         name,

@@ -32,7 +32,7 @@ from dcgan.training.state import expected_state
 
 BATCH = 16
 ENGINE = Engine.choose("float32", "cpu")
-STEPS_BETWEEN = {"journal": 2, "checkpoint": 3, "sample": 4, "epoch": 1}
+STEPS_BETWEEN = {"journal": 2, "checkpoint": 3, "sample": 4, "epoch": 1, "score": 5}
 
 # A forked child starts in milliseconds, where importing torch anew takes seconds.
 PROCESSES: Any = multiprocessing.get_context("fork")
@@ -76,7 +76,7 @@ def train(folder: Path, data: Dataset, steps: int | None = None, **options: Any)
     recipe = layout.read_recipe(folder)
     if steps is not None:
         recipe = recipe.with_budget(images=steps * recipe.batch)
-    loop.fit(folder, recipe, data, options.pop("engine", ENGINE), options.pop("watch", None))
+    loop.fit(folder, recipe, data, options.pop("engine", ENGINE), **options)
 
 
 def trained(runs: Path, data: Dataset, *stops: int, name: str = "run", **changes: Any) -> Path:

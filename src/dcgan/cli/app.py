@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import compare, datasets, demo, generate, lists, presets, train
+from dcgan.cli import (
+    compare,
+    datasets,
+    dedup,
+    demo,
+    evaluate,
+    generate,
+    label,
+    lists,
+    nearest,
+    presets,
+    train,
+)
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -40,10 +52,14 @@ def root(
 app.command("train")(train.train)
 app.command("resume")(train.resume)
 app.command("generate")(generate.generate)
+app.command("label")(label.label)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(generate.export)
 app.command("report")(train.report)
 app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
+app.command("nearest")(nearest.nearest)
 app.add_typer(presets.app, name="presets")
 app.add_typer(datasets.app, name="datasets")
+datasets.app.command("dedup")(dedup.dedup)

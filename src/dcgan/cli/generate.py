@@ -22,6 +22,15 @@ Which = Annotated[
     ),
 ]
 
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="WHERE",
+        help="Which checkpoint of a run: best (by its scores in training; without any, the last), last or a step.",
+    ),
+]
+
 
 def generate(
     model: Which,
@@ -33,11 +42,18 @@ def generate(
     balanced: Annotated[bool, typer.Option("--balanced", help="Every class in turn.")] = False,
     seed: Annotated[int, typer.Option(help="Design i of a seed is always the same picture.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder to make. [default: designs/NAME-1, -2, …]")] = None,
+    labeller: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Labelled pictures whose classes the designs are sorted into."),
+    ] = None,
+    from_: From = "best",
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Make N new designs: a PNG file each, manifest.csv (file, seed, index, label, score) and sheet.png.
 
-    The score is the discriminator's logit: the higher, the more real the design looks to it.
+    The score is the discriminator's logit: the higher, the more real the design looks to it. With --labeller, or once
+    `dcgan label` or `dcgan evaluate` has learned the classes of the run's data, the manifest also has the class seen in
+    each design, the confidence, and the next likely class (class, confidence, runner_up, runner_up_confidence).
 
     \b
     Examples:
@@ -45,15 +61,34 @@ def generate(
       dcgan generate shoes -n 500 --label sneaker --seed 7 --out ./new-shoes
     """
     from dcgan import api, designs
+    from dcgan.evaluation.labelling import Tally
+    from dcgan.labels import known_labeller, labeller_for
 
-    trained = _model(api.load(model, runs_dir=runs_dir))
+    if out is not None:
+        designs.check_place(out)  # before a labeller is trained
+    loaded = api.load(model, runs_dir=runs_dir)
+    trained = the_model(loaded, from_)
+    if labeller is None:
+        sorter = known_labeller(loaded)
+    else:
+        with progress("learning") as update:
+            sorter = labeller_for(labeller, tell=tell, progress=update)
     target = out or designs.new_folder(Path("designs"), trained)
     with progress("designs") as update:
         folder = designs.write_designs(
-            trained, target, n, label=label, seed=seed, balanced=balanced, progress=update
+            trained,
+            target,
+            n,
+            label=label,
+            seed=seed,
+            balanced=balanced,
+            tally=Tally(sorter) if sorter else None,
+            progress=update,
         )
     say(f"designs   {folder}")
     say(f"manifest  {folder / designs.MANIFEST}")
+    if sorter:
+        say(f"labeller  {sorter.accuracy}")
     say(f"sheet     {folder / designs.SHEET}")
 
 
@@ -62,6 +97,7 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The model file to write, ending in .safetensors.")
     ],
+    from_: From = "best",
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Write a run's model as one small file that `dcgan generate` reads anywhere.
@@ -80,17 +116,22 @@ def export(
         raise DcganError(f"{file} exists: choose another name")
     found = api.load(run, runs_dir=runs_dir)
     facts = {} if isinstance(found, Model) else {"run": found.name, "data": found.data.get("name", "")}
-    _model(found).save(file, facts)
+    the_model(found, from_).save(file, facts)
     say(f"model  {file} ({file.stat().st_size / 1e6:.1f} MB)")
 
 
-def _model(found: Run | Model) -> Model:
-    """The model, or that of the run's newest good checkpoint; damaged ones passed over are told."""
+def the_model(found: Run | Model, start: str = "best") -> Model:
+    """The model, or that of a run's checkpoint; damaged ones passed over are told, and an older one than the last."""
     from dcgan.run import Run
 
     if not isinstance(found, Run):
         return found
-    model = found.model()
+    model = found.model(start=start)
     for note in found.notes:
         tell(f"warning: {note}")
+    last = max(
+        (entry.get("step", 0) for entry in found.journal() if entry["event"] == "checkpoint"), default=0
+    )
+    if start == "best" and model.facts["step"] != last and not found.notes:
+        tell(f"step {model.facts['step']:,}, the best by its score; --from last takes step {last:,}")
     return model

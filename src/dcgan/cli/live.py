@@ -21,6 +21,7 @@ class TrainingDisplay:
 
     def __init__(self) -> None:
         self.last: dict[str, Any] = {}
+        self.score = ""
         self.said = 0.0
         self.live = Live(console=err, refresh_per_second=4, transient=False) if err.is_terminal else None
 
@@ -53,10 +54,16 @@ class TrainingDisplay:
             tell(f"{what} on {where}")
         elif event == "warning":
             tell(f"warning: {entry['message']}")
+        elif event == "score":
+            self.score = _score(entry)
+            if not self.live:
+                tell(self.score)
+        elif event == "doctor":
+            tell(finding(entry))
         elif event == "interval":
             self.last = entry
             if self.live:
-                self.live.update(_table(entry))
+                self.live.update(_table(entry, self.score))
             elif time.monotonic() - self.said >= PLAIN_SECONDS or entry["done"] >= 1:
                 self.said = time.monotonic()
                 tell(_line(entry))
@@ -80,7 +87,23 @@ def _line(entry: dict[str, Any]) -> str:
     return f"{entry['done']:4.0%}  " + "  ".join(f"{name} {value}" for name, value in _numbers(entry))
 
 
-def _table(entry: dict[str, Any]) -> Table:
+def _score(entry: dict[str, Any]) -> str:
+    """The check-up in a line: never a distance without the extractor and the floor."""
+    told = [f"Fréchet {entry['frechet']:.4g} ({entry['extractor']})"] if "frechet" in entry else []
+    told += [f"floor {entry['floor']:.2g}"] if "floor" in entry else []
+    told += [f"{name} {entry[name]:.2f}" for name in ("precision", "recall", "coverage") if name in entry]
+    return "score  " + "  ".join(told) + ("  best so far" if entry.get("best") else "")
+
+
+def finding(entry: dict[str, Any]) -> str:
+    """The doctor's finding in a line, with what usually mends it."""
+    mends = " ".join(f"--set {mend}" for mend in entry.get("mend", ()))
+    told = f"doctor: {entry['finding']} ({entry.get('sure', 0.0):.0%} sure): {entry.get('evidence', '')}"
+    told += f"; usually mends it: {mends}" if mends else ""
+    return told + (f"; now: {entry['now']}" if entry.get("now") else "")
+
+
+def _table(entry: dict[str, Any], score: str) -> Table:
     numbers = _numbers(entry)
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim", expand=False)
     for name, _ in numbers:
@@ -89,4 +112,6 @@ def _table(entry: dict[str, Any]) -> Table:
     whole = Table.grid()
     whole.add_row(ProgressBar(total=1.0, completed=entry["done"], width=84))
     whole.add_row(table)
+    if score:
+        whole.add_row(score)
     return whole

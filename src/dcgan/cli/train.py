@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,12 +13,26 @@ from dcgan.cli.screen import say, tell
 from dcgan.errors import DcganError
 
 if TYPE_CHECKING:
+    from dcgan.recipe import Recipe
     from dcgan.run import Run
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are kept.")]
 Epochs = Annotated[float | None, typer.Option(help="Budget: passes over the data.")]
 Images = Annotated[int | None, typer.Option(help="Budget: real images seen.")]
 Minutes = Annotated[float | None, typer.Option(help="Budget: minutes of training.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="Change a field of the recipe.")
+]
+EvaluateEvery = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="From one score to the next, within 5 % of the time; 0 for none. [default: 30]",
+    ),
+]
+StopOnCollapse = Annotated[
+    bool, typer.Option("--stop-on-collapse", help="End the run when the doctor finds it has failed (exit 3).")
+]
 
 
 def train(
@@ -51,12 +65,15 @@ def train(
         int | None, typer.Option(help="1 (grey) or 3 (colour). [default: as the data]")
     ] = None,
     split: Annotated[str, typer.Option(help="train, test or all.")] = "train",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Change a field of the recipe.")
-    ] = None,
+    set_: Settings = None,
+    evaluate_every: EvaluateEvery = None,
+    stop_on_collapse: StopOnCollapse = False,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Train a generator on DATA.
+
+    While it trains, the averaged generator is scored (Fréchet distance in the features of a fixed network), the best
+    checkpoint is kept, and the doctor says when something goes wrong.
 
     \b
     Examples:
@@ -70,7 +87,7 @@ def train(
 
     row = find_preset(preset).recipe if preset else PRESETS["fast-28"].recipe
     changed = row.with_settings(set_ or [])
-    given = {key: getattr(changed, key) for key in (s.partition("=")[0].strip() for s in set_ or [])}
+    given = _given(changed, set_) | _observing(evaluate_every, stop_on_collapse)
     with TrainingDisplay() as display:
         run = api.train(
             data,
@@ -101,6 +118,17 @@ def resume(
     images: Images = None,
     minutes: Minutes = None,
     data: Annotated[str | None, typer.Option(help="Where the pictures are now, if they were moved.")] = None,
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="WHERE",
+            help="last, best (by its scores) or a step; what came after is set aside in RUN/abandoned.",
+        ),
+    ] = "last",
+    set_: Settings = None,
+    evaluate_every: EvaluateEvery = None,
+    stop_on_collapse: StopOnCollapse = False,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Go on with RUN from its newest good checkpoint, bit for bit as if it had never stopped.
@@ -111,9 +139,11 @@ def resume(
     Examples:
       dcgan resume shoes
       dcgan resume fashion-mnist-1 --minutes 10
+      dcgan resume shoes --from best --set g_lr=1e-4 --set d_lr=1e-4
     """
     from dcgan import api
 
+    changed = api.open_run(run, runs_dir).recipe.with_settings(set_ or [])
     with TrainingDisplay() as display:
         found = api.resume(
             run,
@@ -121,6 +151,8 @@ def resume(
             images=images,
             minutes=minutes,
             data=data,
+            start=from_,
+            settings=_given(changed, set_) | _observing(evaluate_every, stop_on_collapse),
             runs_dir=runs_dir,
             watch=display,
             tell=tell,
@@ -153,6 +185,17 @@ def read_size(text: str | None) -> tuple[int, int] | None:
         raise DcganError(f"--size {text[:40]}: write one number or height x width, for example 32 or 48x64")
     height = int(match[1])
     return height, int(match[2]) if match[2] else height
+
+
+def _given(changed: Recipe, settings: list[str] | None) -> dict[str, Any]:
+    """The fields that were set, by name, with the values that `changed` now has for them."""
+    return {name: getattr(changed, name) for name in (s.partition("=")[0].strip() for s in settings or [])}
+
+
+def _observing(evaluate_every: float | None, stop_on_collapse: bool) -> dict[str, Any]:
+    """The recipe's fields that these two options are."""
+    given: dict[str, Any] = {} if evaluate_every is None else {"evaluate_every": evaluate_every}
+    return {**given, "stop_on_collapse": True} if stop_on_collapse else given
 
 
 def _done(run: Run) -> None:

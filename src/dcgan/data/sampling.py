@@ -28,6 +28,9 @@ class Stream(IntEnum):
     GENERATE = 5
     GENERATE_LABELS = 6
     TORCH = 7
+    SCORES = 8
+    LABELLER = 12
+    ANALYSIS = 16
 
 
 def stream(purpose: Stream, seed: int, step: int = 0, rank: int = 0) -> np.random.Generator:

@@ -142,8 +142,16 @@ class Adversarial:
         optimizer.step()
 
     def _told(self, loss_d: Tensor, loss_g: Tensor, real_out: Tensor, fake_out: Tensor) -> dict[str, Tensor]:
-        real_score, fake_score = self.objective.scores(real_out.detach(), fake_out.detach())
-        values = {"loss_d": loss_d, "loss_g": loss_g, "real_score": real_score, "fake_score": fake_score}
+        real_out, fake_out = real_out.detach(), fake_out.detach()
+        real_score, fake_score = self.objective.scores(real_out, fake_out)
+        values = {
+            "loss_d": loss_d,
+            "loss_g": loss_g,
+            "real_score": real_score,
+            "fake_score": fake_score,
+            "d_accuracy": self.objective.accuracy(real_out, fake_out),
+            "logit_std": self.objective.logits(torch.cat([real_out, fake_out])).float().std(),
+        }
         return {name: value.detach().float() for name, value in values.items()}
 
 

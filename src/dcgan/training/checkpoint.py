@@ -109,6 +109,19 @@ def list_manifests(folder: Path) -> list[tuple[Path, Manifest]]:
     return found
 
 
+def reseal_manifest(path: Path, manifest: Manifest) -> None:
+    """Write `manifest` over the one at `path`; its weights stay as they are."""
+    write_json(path, _sealed(manifest))
+
+
+def best_manifest(folder: Path) -> Manifest | None:
+    """The checkpoint of the lowest score in a folder, the later one of equals; None where none was scored."""
+    scored = [
+        (found.score, -found.step, found) for _, found in list_manifests(folder) if found.score is not None
+    ]
+    return min(scored, key=lambda entry: entry[:2])[2] if scored else None
+
+
 def manifest_paths(folder: Path) -> list[Path]:
     """All manifests of a folder, newest first, readable or not."""
     return sorted(folder.glob("[0-9]*.json"), reverse=True)

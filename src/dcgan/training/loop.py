@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from dcgan.data.dataset import Dataset
-from dcgan.errors import DcganError, Diverged, Interrupted, enough_memory
+from dcgan.errors import Collapsed, DcganError, Diverged, Interrupted, enough_memory
 from dcgan.files import exists, make_folder, write_atomic, write_json
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
 from dcgan.training.budget import Budget
-from dcgan.training.checkpoint import Damaged, load_checkpoint, manifest_paths, save_checkpoint
+from dcgan.training.checkpoint import best_manifest, list_manifests, save_checkpoint
 from dcgan.training.engine import Engine
-from dcgan.training.journal import Journal, read_journal
+from dcgan.training.journal import Journal
+from dcgan.training.observer import Observer, Unobserved
+from dcgan.training.restore import restore
+from dcgan.training.scoring import Scoring
 from dcgan.training.signals import StopRequest
-from dcgan.training.state import expected_state, load_state, state_tensors
+from dcgan.training.state import expected_state, state_tensors
 from dcgan.training.trainer import Trainer
 from dcgan.version import __version__
 
@@ -46,32 +49,52 @@ def check(recipe: Recipe, data: Dataset) -> None:
     expected_state(recipe)
 
 
-def fit(folder: Path, recipe: Recipe, data: Dataset, engine: Engine, watch: Watcher | None = None) -> None:
+def fit(
+    folder: Path,
+    recipe: Recipe,
+    data: Dataset,
+    engine: Engine,
+    watch: Watcher | None = None,
+    observer: Observer | None = None,
+) -> None:
     """Train the run in `folder` until its budget is spent, from its newest good checkpoint where it has one.
 
-    Raises `Diverged`, `Interrupted` (after saving) or `DcganError` (a write refused, no memory); what was saved before
-    stays. A `watch` that raises ends the run, after saving. A refused run leaves the folder as it was.
+    Raises `Diverged`, `Collapsed` or `Interrupted` (after saving) or `DcganError` (a write refused, no memory); what
+    was saved before stays. A `watch` that raises ends the run, after saving. A refused run leaves the folder as it was.
     """
     with layout.sole_writer(folder), StopRequest() as stop, enough_memory():
-        _Session(folder, recipe, data, engine, watch or (lambda entry: None)).run(stop)
+        _Session(folder, recipe, data, engine, watch or (lambda entry: None), observer or Unobserved()).run(
+            stop
+        )
 
 
 class _Session:
     """One sitting of a run: from start or resume to the end, a signal or an error."""
 
-    def __init__(self, folder: Path, recipe: Recipe, data: Dataset, engine: Engine, watch: Watcher) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        recipe: Recipe,
+        data: Dataset,
+        engine: Engine,
+        watch: Watcher,
+        observer: Observer,
+    ) -> None:
         self.folder, self.recipe, self.data, self.engine, self.watch = folder, recipe, data, engine, watch
+        self.observer = observer
         self.budget = Budget.of(recipe, len(data))
         self.journal = Journal(folder / layout.JOURNAL)
         self.trainer = Trainer(recipe, data, engine)
         self.before = 0.0
         self.saved_step = 0
         self.save_seconds = 0.0
+        self.saved: tuple[int, float | None] = (0, None)
+        self.finding = ""
         self.sums: dict[str, Tensor] = {}
         self.marks: dict[str, tuple[float, int]] = {}
         self._resume()
         self.started = time.monotonic()
-        for what in ("journal", "sample", "checkpoint", "epoch"):
+        for what in ("journal", "sample", "checkpoint", "epoch", "score"):
             self._mark(what)
 
     @property
@@ -91,6 +114,12 @@ class _Session:
                 self._report(ended_epoch=int(trainer.epoch) > epoch)
                 if stop.signum:
                     self._interrupt(stop.signum)
+                if self.finding:
+                    self._collapse()
+            if trainer.step > self.scoring.step and self.scoring.affords(
+                self.seconds - self.before, last=True
+            ):
+                self._score()
             self._save()
             self._sample()
             self._log("finish")
@@ -104,6 +133,14 @@ class _Session:
             message = f"{error}: {kept}. Usually mends it: {gentler}"
             self._log("error", message=message)
             raise Diverged(message) from None
+
+    def _collapse(self) -> None:
+        self._save()
+        self._log("stop", reason=self.finding)
+        again = layout.command("resume", self.folder)
+        best = best_manifest(self.folder / layout.CHECKPOINTS)
+        way = f"the best is step {best.step}: `{again} --from best --set KEY=VALUE`" if best else f"`{again}`"
+        raise Collapsed(f"stopped at step {self.trainer.step}, saved: {self.finding}. To go on, {way}")
 
     def _interrupt(self, signum: int) -> None:
         self._save()
@@ -120,32 +157,10 @@ class _Session:
         Nothing is written before every check is passed.
         """
         self.started = time.monotonic()
-        damaged: list[str] = []
-        saved_with: Mapping[str, Any] = {}
-        checkpoints = manifest_paths(self.folder / layout.CHECKPOINTS)
-        for path in checkpoints:
-            try:
-                manifest, tensors = load_checkpoint(path, expected_state(self.recipe))
-            except Damaged as error:
-                damaged.append(str(error))
-                continue
-            if not manifest.recipe.same_model(self.recipe):
-                raise DcganError(
-                    f"{path} was made with another recipe than {self.folder / layout.RECIPE}: restore that file"
-                )
-            if manifest.data_sha256 not in (None, self.data.sha256):
-                raise DcganError(
-                    f"{path} was trained on other pictures than {self.folder / layout.DATA} tells of: it belongs to "
-                    "another run; put this run's own checkpoints back"
-                )
-            load_state(self.trainer.method, self.trainer.average, tensors)
-            self.trainer.step = self.saved_step = manifest.step
-            self.before = manifest.seconds
-            saved_with = manifest.made_with
-            break
-        if checkpoints and not self.saved_step:
-            raise DcganError(f"{self.folder}: no checkpoint can be used. {damaged[0]}")
-        damaged += self._missing(checkpoints)
+        restored = restore(self.folder, self.trainer)
+        self.saved_step, self.before = restored.step, restored.seconds
+        earlier = (manifest.score for _, manifest in list_manifests(self.folder / layout.CHECKPOINTS))
+        self.scoring = Scoring(self.recipe.evaluate_every, earlier)
         if not exists(self.folder / layout.RECIPE) or layout.read_recipe(self.folder) != self.recipe:
             write_json(self.folder / layout.RECIPE, self.recipe.to_dict())
         make_folder(self.folder / layout.SAMPLES)
@@ -153,26 +168,13 @@ class _Session:
         self.journal.rewind(self.trainer.step)
         facts = self.engine.describe()
         self._log("resume" if again else "start", version=__version__, **facts)
-        for message in damaged:
+        for message in restored.damaged:
             self._log("warning", message=f"{message}; going on from step {self.trainer.step}")
-        changed = [key for key in facts if key in saved_with and saved_with[key] != facts[key]]
+        then = restored.made_with
+        changed = [key for key in facts if key in then and then[key] != facts[key]]
         if changed:
-            told = "; ".join(f"{key} was {saved_with[key]} and is {facts[key]}" for key in changed)
+            told = "; ".join(f"{key} was {then[key]} and is {facts[key]}" for key in changed)
             self._log("warning", message=f"not bit-identical to an uninterrupted run: {told}")
-
-    def _missing(self, checkpoints: list[Path]) -> list[str]:
-        """The newest checkpoint that the journal tells of, if no file is there; refused when it is the only one."""
-        told = [entry for entry in read_journal(self.journal.path) if entry["event"] == "checkpoint"]
-        step = max((step for entry in told if type(step := entry.get("step")) is int), default=0)
-        if step <= max((int(path.stem) for path in checkpoints if path.stem.isdecimal()), default=0):
-            return []
-        lost = self.folder / layout.CHECKPOINTS / f"{step:010d}.json"
-        if not checkpoints:
-            raise DcganError(
-                f"{lost} is missing, and so is every other checkpoint that {self.journal.path.name} tells of: put them "
-                "back, or train a new run under another --name"
-            )
-        return [f"{lost} is missing"]
 
     def _note(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
@@ -191,6 +193,8 @@ class _Session:
             ended_epoch and self._due("sample", max(1.0, 0.003 * self.seconds))
         ):
             self._sample()
+        if self._due("score", self.scoring.every) and self.scoring.affords(self.seconds - self.before):
+            self._score()
         if self._due("checkpoint", max(CHECKPOINT_SECONDS, SAVE_COST * self.save_seconds)):
             self._save()
 
@@ -217,9 +221,30 @@ class _Session:
         self._mark("sample")
         self._log("sample", file=name)
 
+    def _score(self) -> None:
+        """Let the observer score the averaged generator, and save when it is the best so far."""
+        self._flush()
+        self._mark("score")
+        began = self.seconds
+        try:
+            values = dict(self.observer.score(self.trainer))
+        except DcganError as error:
+            self._log("warning", message=f"not scored while it trains: {error}")
+            values = {}
+        if not values:
+            return self.scoring.give_up()
+        cost = self.seconds - began
+        better = self.scoring.note(self.trainer.step, values.get("frechet"), cost)
+        self._mark("journal")
+        self._log("score", **values, best=better, cost=round(cost, 3))
+        if better:
+            self._save()
+        return None
+
     def _save(self) -> None:
         trainer = self.trainer
-        if trainer.step == self.saved_step:
+        score = self.scoring.at(trainer.step)
+        if self.saved == (trainer.step, score) or (trainer.step == self.saved_step and score is None):
             return
         # The journal goes on from here after a kill, so it must have told every step up to here.
         self._flush()
@@ -239,9 +264,10 @@ class _Session:
             classes=self.data.classes if self.recipe.conditional else (),
             counts=tuple(self.data.counts.tolist()) if self.recipe.conditional else (),
             made_with={"version": __version__, **self.engine.describe()},
+            score=score,
             data_sha256=self.data.sha256,
         )
-        self.saved_step = trainer.step
+        self.saved, self.saved_step = (trainer.step, score), trainer.step
         self.save_seconds = self.seconds - began
         self._mark("checkpoint")
         self._log("checkpoint", file=f"{layout.CHECKPOINTS}/{path.stem}.safetensors")
@@ -253,6 +279,11 @@ class _Session:
         rate = entry.get("rate", 0.0)
         left = self.budget.left(trainer.images, self.seconds, rate) if rate else None
         done = self.budget.fraction(trainer.images, self.seconds)
+        for found in () if event == "doctor" else self.observer.diagnose(entry):
+            facts = dict(found)
+            if facts.pop("stop", False):
+                self.finding = f"{facts.get('finding')}: {facts.get('evidence')}"
+            self._log("doctor", **facts)
         try:
             self.watch({**entry, "left": left, "done": done})
         except BaseException:
