@@ -61,6 +61,11 @@ def test_a_clean_bill_of_health(run):
     assert "Nothing wrong found" in text and "The newest check-up at 19,200 images" in text
     (place / "doctor.json").write_text(json.dumps({"diagnoses": [], "checked": ["mode collapse", HOSTILE]}))
     assert "Checked: mode collapse, </script>" in page_of(run).text
+    told = {"diagnoses": [], "checked": ["D wins"], "unchecked": ["no scores"], "early": "only 3 steps"}
+    (place / "doctor.json").write_text(json.dumps(told))
+    text = page_of(run).text
+    assert "Too early for a verdict only 3 steps" in text and "no scores" in text
+    assert "Nothing wrong found" not in text
 
 
 def test_findings_of_the_training_stand_beside_the_doctor_s(run):
@@ -89,7 +94,8 @@ def test_only_settings_of_ours_stand_in_a_command(bare, mend):
 
 
 def test_a_mend_that_changes_the_networks_is_a_new_run(run):
-    write_evaluation(run, doctor=[DIAGNOSIS | {"mend": ["batch_norm=none"]}])
+    write_evaluation(run, doctor=[DIAGNOSIS | {"anew": ["batch_norm=none"], "advice": "Or more pictures."}])
+    assert "--from best --set g_lr=1e-4" in page_of(run).text and "Or more pictures." in page_of(run).text
     assert (
         "dcgan train https://example.org/stripes --preset fast-28 --set batch_norm=none" in page_of(run).text
     )
