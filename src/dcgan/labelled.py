@@ -60,7 +60,7 @@ def label_pictures(
     tell: Report | None,
     progress: Progress | None,
 ) -> Labelled:
-    """Label `pictures`, read from `source`, into a new folder `out`: `labels.csv`, `sheet.png`, copies where `folders` asks.
+    """Label `pictures`, read from `source`, into a new folder `out`: `labels.csv`, `sheet.png`, copies if `folders`.
 
     The folder appears when it is complete. The table's columns are file, label, confidence, runner_up,
     runner_up_confidence, and asked where a picture's class is known, by its folder or by a manifest of designs.
