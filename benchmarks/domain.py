@@ -77,7 +77,7 @@ def sample_sets(images: Images, labels: NDArray[np.int64], name: str) -> dict[st
     sets = {way: [spoil(s) for s in STRENGTHS] for way, spoil in ways.items()}
     path = PRETRAINED / f"{name}.safetensors"
     if path.is_file():
-        sets["noisy weights"] = [designs(path, len(images), 0.3 * s, 1.0) for s in (0.0, *STRENGTHS)]
+        sets["noisy weights"] = [designs(path, len(images), s, 1.0) for s in (0.0, *STRENGTHS)]
         sets["narrow z"] = [designs(path, len(images), 0.0, 1 - 0.9 * s) for s in (0.0, *STRENGTHS)]
     return sets
 
