@@ -16,8 +16,8 @@ from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError, enough_memory, expect
 from dcgan.evaluation.evaluate import Judged, Made
 from dcgan.evaluation.evaluate import evaluate as judge
-from dcgan.evaluation.extractors import extractor as find_extractor
-from dcgan.evaluation.labeller import Labeller
+from dcgan.evaluation.choosing import choose
+from dcgan.evaluation.kept import Labeller
 from dcgan.evaluation.reference import held_out, open_alike
 from dcgan.evaluation.scores import FOLDER, Scores, keep
 from dcgan.files import exists, is_file, make_folder, write_atomic, write_json
@@ -65,7 +65,7 @@ def evaluate(
     run, model, folder = _source(source, start, Path(runs_dir))
     real = _real(run, model, folder, data, split, tell)
     unseen = held_out(real.describe(), real.size, real.channels)
-    found, labeller = find_extractor(extractor, real, unseen, tell=tell, progress=progress)
+    found, labeller = choose(extractor, real, unseen, tell=tell, progress=progress)
     made = _made(run, model, folder, real, n, seed, start, tell)
     judged = judge(
         made, real, found, unseen=unseen, labeller=labeller, accuracy=accuracy, seed=seed, tell=tell

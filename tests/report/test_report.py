@@ -18,6 +18,7 @@ from dcgan import pictures
 from dcgan.errors import DcganError
 from dcgan.report import tables, write_report
 from dcgan.report.journal import curve, number, read, state
+from dcgan.report.judged import read_judged
 from dcgan.report.page import _script_json, render
 from dcgan.report.snapshots import collect
 
@@ -61,13 +62,13 @@ def page_of(folder):
 def test_the_whole_story_is_on_the_page(run):
     page = page_of(run)
     for words in (
-        "stripes-run", "finished", "51,200", "40.0 s", "1,280", "stripes", "fast-28", "fd-domain",
+        "stripes-run", "finished", "51,200", "40.0 s", "1,280", "stripes", "fast-28", "Fréchet distance",
         "Losses", "D's verdicts", "Gradient norms", "Seconds per epoch", "left", "4,000", "MIT",
         "3f9a3f9a3f9a…", "broken.png", "not a whole PNG", "Nothing was resized.", "00000100.safetensors",
         f"dcgan generate stripes-run --runs-dir {run.parent} -n 100", "dcgan resume stripes-run", "2.13.0", "https://example.org/stripes",
     ):  # fmt: skip
         assert words in page.text, words
-    assert len(page.tags("svg")) == 5
+    assert len(page.tags("svg")) == 7
     assert len(page.frames) == 12
     assert page.frames[0][1] == "epoch 0.1 · 640 images seen · 0.5 s"
     assert any(attributes.get("title") == DATA["sha256"] for attributes in page.tags("code"))
@@ -114,7 +115,7 @@ def test_hostile_names_are_inert(run):
     (folder / "recipe.json").write_text(json.dumps({HOSTILE: HOSTILE, "preset": HOSTILE}))
     events = [
         journal_line("start", 0, **{HOSTILE: HOSTILE}),
-        journal_line("score", 1, name=HOSTILE, value=1.0),
+        journal_line("score", 1, extractor=HOSTILE, n=5, frechet=1.0),
     ]
     events += [interval(1, **{f"loss_{HOSTILE}": 1.0}), journal_line("checkpoint", 1, file=HOSTILE)]
     events += [journal_line("sample", 10, file="samples/00000640.png", epoch=HOSTILE)]
@@ -249,7 +250,10 @@ def test_the_state_is_what_the_journal_last_said(run, last, word):
 def test_the_same_run_gives_the_same_page(run):
     record, now = read(run), datetime(2026, 5, 6, tzinfo=UTC)
     film = collect(run, record)
-    assert render(record, film, now) == render(read(run), collect(run, record), now)
+    judged = read_judged(record)
+    assert render(record, film, judged, now) == render(
+        read(run), collect(run, record), read_judged(record), now
+    )
 
 
 def test_no_folder_is_one_line(tmp_path):

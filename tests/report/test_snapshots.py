@@ -8,6 +8,7 @@ from stripes_run import journal_line, write_journal, write_samples
 
 from dcgan.report import write_report
 from dcgan.report.journal import read
+from dcgan.report.judged import read_judged
 from dcgan.report.page import render
 from dcgan.report.snapshots import collect
 
@@ -60,6 +61,6 @@ def test_five_hundred_colour_grids_stay_a_few_megabytes(tmp_path):
     assert film.frames[0].images == 640 and film.frames[-1].images == film.newest.images == 320_000
     steps = np.diff([frame.images for frame in film.frames])
     assert steps.max() <= 2 * steps.min()
-    page = render(record, film, datetime.now(UTC))
+    page = render(record, film, read_judged(record), datetime.now(UTC))
     assert len(page) < 4.5e6
     assert f"{len(film.frames)} of 500 grids" in page

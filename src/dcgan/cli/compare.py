@@ -93,12 +93,15 @@ def _show(sides: list[Side], out: Path, as_json: bool) -> None:
         }
         say(json.dumps(facts, indent=2))
         return
-    names = [key for key in ("preset", "data") if len({row[key] for row in rows}) == 1]
-    formats = {"images": "{:,}".format, "seconds": clock, "frechet": _distance}
-    show_rows(rows, False, formats, hide=("folder", "score", *names))
+    formats = {"images": "{:,}".format, "seconds": clock, "frechet": _distance, "n": _count}
+    show_rows(rows, False, formats, hide=("preset", "data", "folder", "score"))
     say(f"differs   {', '.join(recipe_differences(records)) or 'nothing in the recipes'}")
     say(f"page      {out}")
 
 
 def _distance(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
+
+
+def _count(value: int) -> str:
+    return f"{value:,}" if value else "–"
