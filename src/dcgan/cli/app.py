@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import compare, datasets, dedup, demo, generate, lists, nearest, presets, train
+from dcgan.cli import compare, datasets, dedup, demo, generate, lists, nearest, presets, study, train
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
 app.command("nearest")(nearest.nearest)
+app.command("study")(study.study)
 app.add_typer(presets.app, name="presets")
 app.add_typer(datasets.app, name="datasets")
 datasets.app.command("dedup")(dedup.dedup)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dcgan.data import Dataset
-from dcgan.evaluation.extractors import extractor as find_extractor
+from dcgan.evaluation.choosing import choose
 from dcgan.evaluation.reference import held_out
 from dcgan.evaluation.scores import FOLDER
 from dcgan.files import make_folder, open_file, write_json
@@ -50,7 +50,7 @@ def measure(
     """The scores of a run's checkpoints, oldest first, against the pictures that it learned from."""
     chosen = _chosen(run)
     unseen = held_out(data.describe(), data.size, data.channels)
-    found, labeller = find_extractor(extractor, data, unseen, tell=tell)
+    found, labeller = choose(extractor, data, unseen, tell=tell)
     known = {point.step: point for point in _read(run.folder) if _alike(point, found.sha256, n)}
     points = []
     for manifest in chosen:
@@ -70,7 +70,7 @@ def measure(
                 manifest.images,
                 epoch,
                 manifest.seconds,
-                _plain(scores.to_dict()),
+                json.loads(json.dumps(scores.to_dict(), allow_nan=False)),
                 classes,
                 names,
             )
@@ -106,10 +106,3 @@ def _read(folder: Path) -> list[Point]:
 
 def _write(folder: Path, points: list[Point]) -> None:
     write_json(make_folder(folder / FOLDER) / FILE, [asdict(point) for point in points])
-
-
-def _plain(scores: dict[str, Any]) -> dict[str, Any]:
-    """The scores as JSON gives them back, so that a result is the same whether computed or read."""
-    value = json.loads(json.dumps(scores, allow_nan=False))
-    assert isinstance(value, dict)
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,10 +86,24 @@ def reached(done: Done) -> tuple[int, float, float]:
 def scores_table(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
     """One row a result: name, and its scores with the floor of the last one below."""
     keys = ("frechet", "kid", "precision", "recall", "density", "coverage", "balance", "ms_ssim")
-    head = ("", "Fréchet", "KID × 1000", "precision", "recall", "density", "coverage", "class balance", "MS-SSIM")
+    head = (
+        "",
+        "Fréchet",
+        "KID × 1000",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "class balance",
+        "MS-SSIM",
+    )
     body = [[name, *(_score(scores, key) for key in keys)] for name, scores in rows]
     last = rows[-1][1] if rows else {}
-    floor = {**last.get("floor", {}), "balance": last.get("balance_data"), "ms_ssim": last.get("ms_ssim_data")}
+    floor = {
+        **last.get("floor", {}),
+        "balance": last.get("balance_data"),
+        "ms_ssim": last.get("ms_ssim_data"),
+    }
     if last.get("floor"):
         body.append(["real pictures (floor)", *(_score(floor, key) for key in keys)])
     return table(head, body, numeric=True)
@@ -127,21 +140,37 @@ def _head(study: Study, done: list[Done], command: str) -> list[str]:
                 f"{100 * images / one.plan.images:.2g} %",
             ]
         )
-    commands = "\n".join(f"{one.plan.command}" for one in done)
+    commands = "\n".join(_command(one) for one in done)
     return [
         f"# {study.title}",
         shortfall(done),
         f"{study.question} Published by {study.paper}.",
         f"```sh\n{command}\n```",
-        "Stopped at any time, the same command goes on; what is trained and scored is not done again. The runs alone:",
+        "Stopped at any time, the same command goes on; what is trained and scored is not done again. The runs "
+        "alone:",
         f"```sh\n{commands}\n```",
         "## Budget",
         table(("run", "what", "the paper's budget", "here", "share"), rows),
+        *_other_pictures(done),
         "## What the paper says",
         table(("what", "published", "where"), [[p.what, p.value, p.where] for p in study.numbers]),
         "## Where this is not the paper's protocol",
         "\n".join(f"- {sentence}" for sentence in study.differs),
     ]
+
+
+def _command(one: Done) -> str:
+    """How `dcgan train` makes this run, with the budget that it has had."""
+    recipe = one.run.recipe
+    budget = next(key for key in ("epochs", "images", "minutes") if getattr(recipe, key))
+    value = getattr(recipe, budget)
+    return f"{one.plan.command} --name {one.plan.name} --{budget} {value if budget == 'images' else f'{value:g}'}"
+
+
+def _other_pictures(done: list[Done]) -> list[str]:
+    """The sentence that says so when a study ran on other pictures than the paper."""
+    names = dict.fromkeys(one.run.data["name"] for one in done if one.run.data["name"] != one.plan.data)
+    return [f"**Run on other pictures than the paper's: {', '.join(names)}.**"] if names else []
 
 
 def _foot(done: list[Done]) -> list[str]:
@@ -152,18 +181,20 @@ def _foot(done: list[Done]) -> list[str]:
         accuracy = first.get("extractor_facts", {}).get("test_accuracy")
         told = f", {100 * accuracy:.1f} % right on the test split" if isinstance(accuracy, float) else ""
         lines.append(
-            f"- Scores: extractor `{first['extractor']}`, sha256 {sha256[:16]}{told}; {first['n']:,} designs of seed "
-            f"{first['seed']} against {first['n_real']:,} pictures of {first['data']} ({first['split']} split, sha256 "
-            f"{first['data_sha256'][:16]}); floor: {first.get('floor_n', 0):,} pictures of the "
-            f"{first.get('floor_of') or 'same split'}. A Fréchet distance of this extractor is not the FID."
+            f"- Scores: extractor `{first['extractor']}`, sha256 {sha256[:16]}{told}; {first['n']:,} designs "
+            f"of seed {first['seed']} against {first['n_real']:,} pictures of {first['data']} "
+            f"({first['split']} split, sha256 {first['data_sha256'][:16]}); floor: {first.get('floor_n', 0):,} "
+            f"other pictures ({first.get('floor_of') or 'none'}). A Fréchet distance of this extractor is not "
+            "the FID."
         )
     for facts in dict.fromkeys(_machine(one) for one in done):
         names = ", ".join(f"`{one.plan.name}`" for one in done if _machine(one) == facts)
         lines.append(f"- {names}: {facts}.")
     now = datetime.now(UTC).date().isoformat()
     lines.append(
-        f"- Page written {now} by dcgan {__version__}; the numbers behind it are in `measured.json` beside the pictures. "
-        "Grids show the first designs of a seed, or the samples of the run's fixed z; none is chosen."
+        f"- Page written {now} by dcgan {__version__}; the numbers behind it are in `measured.json` beside the "
+        "pictures. Grids show the first designs of a seed, or the samples of the run's fixed z; none is "
+        "chosen."
     )
     return ["## How it was measured", "\n".join(lines)]
 
@@ -183,7 +214,7 @@ def _facts(one: Done) -> dict[str, Any]:
     images, epochs, seconds = reached(one)
     facts = {
         "run": one.plan.name,
-        "command": one.plan.command,
+        "command": _command(one),
         "images": images,
         "epochs": epochs,
         "seconds": seconds,
@@ -191,8 +222,6 @@ def _facts(one: Done) -> dict[str, Any]:
         "points": [
             {"step": p.step, "images": p.images, "seconds": p.seconds, "scores": p.scores} for p in one.points
         ],
-        "findings": [dict(finding) for finding in one.findings],
+        "verdict": dict(one.verdict),
     }
-    value = json.loads(json.dumps(facts))
-    assert isinstance(value, dict)
-    return value
+    return facts

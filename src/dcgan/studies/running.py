@@ -43,14 +43,14 @@ class Asked:
 class Done:
     """A run that a study has carried out.
 
-    points: its scores, oldest first. findings: the doctor's, as in `dcgan doctor`. ended: why it ended before its
-    budget, "" where it did not.
+    points: its scores, oldest first. verdict: the doctor's, as `dcgan doctor` keeps it. ended: why it ended before
+    its budget, "" where it did not.
     """
 
     plan: Planned
     run: Run
     points: list[Point]
-    findings: list[Mapping[str, Any]]
+    verdict: Mapping[str, Any]
     ended: str = ""
 
 
