@@ -15,6 +15,7 @@ from dcgan.version import __version__
 if TYPE_CHECKING:
     from dcgan.api import load, resume, train
     from dcgan.data import Dataset, open_dataset
+    from dcgan.labels import label
     from dcgan.model import Model
     from dcgan.recipe import Recipe
     from dcgan.run import Run
@@ -28,6 +29,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "label",
     "load",
     "open_dataset",
     "resume",
@@ -39,6 +41,7 @@ _HOMES = {
     "Model": "dcgan.model",
     "Recipe": "dcgan.recipe",
     "Run": "dcgan.run",
+    "label": "dcgan.labels",
     "load": "dcgan.api",
     "open_dataset": "dcgan.data",
     "resume": "dcgan.api",

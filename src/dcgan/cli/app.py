@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import compare, datasets, dedup, demo, generate, lists, nearest, presets, study, train
+from dcgan.cli import (
+    compare,
+    datasets,
+    dedup,
+    demo,
+    evaluate,
+    generate,
+    label,
+    lists,
+    nearest,
+    presets,
+    study,
+    train,
+)
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -40,6 +53,8 @@ def root(
 app.command("train")(train.train)
 app.command("resume")(train.resume)
 app.command("generate")(generate.generate)
+app.command("label")(label.label)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(generate.export)
 app.command("report")(train.report)
 app.command("compare")(compare.compare)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import threshold_
 
 from dcgan.errors import DcganError
 
@@ -74,4 +73,5 @@ def squared_distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
         block = slice(start, min(start + rows, len(a)))
         distances = (-2 * a[block]) @ b.T
         distances.add_(a_norms[block, None]).add_(b_norms)
-        yield block, threshold_(distances, rounding, 0)
+        torch.threshold_(distances, rounding, 0)
+        yield block, distances

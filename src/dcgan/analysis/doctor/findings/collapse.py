@@ -1,0 +1,85 @@
+"""Collapse: G makes few kinds of pictures, or one."""
+
+from __future__ import annotations
+
+from dcgan.analysis.doctor.chart import Chart
+from dcgan.analysis.doctor.diagnosis import STOP, Diagnosis
+from dcgan.analysis.doctor.mends import Mends, mends, penalised, slower
+
+TRAINED = 200
+"""Steps before which a G has not yet learned variety."""
+COVERAGE, DIVERSITY, ALIKE = 0.3, 0.6, 0.35
+"""Share of real pictures that have a generated one near; mean distance of two designs over that of two real ones."""
+ONE_CLASS, MANY, RECOGNISED = 0.8, 3.0, 0.1
+"""Share of the largest class; how often its share in the data; precision below which no class can be read off."""
+
+
+def one_class(chart: Chart) -> Diagnosis | None:
+    """Nearly all designs are of one class, and can be recognised as such."""
+    share, usual, precision = (chart.looks(name) for name in ("top_share", "top_usual", "precision"))
+    if share is None or usual is None or chart.step < TRAINED or (precision or 0.0) < RECOGNISED:
+        return None
+    if share < ONE_CLASS or share < MANY * usual:
+        return None
+    name = chart.exam.get("top_class", "one")
+    evidence = [f"{share:.0%} of the designs look like '{name}', which is {usual:.0%} of the data"]
+    if (balance := chart.looks("class_balance")) is not None:
+        evidence.append(f"the classes' entropy is {balance:.2f} of an even spread")
+    return _told(chart, "one-class collapse", min(0.95, 0.5 + share / 2), evidence)
+
+
+def mode_collapse(chart: Chart) -> Diagnosis | None:
+    """The designs resemble one another, and leave most of the data out."""
+    coverage, diversity = chart.looks("coverage"), chart.looks("diversity")
+    if coverage is None or diversity is None or chart.step < TRAINED:
+        return None
+    share, usual = chart.looks("top_share"), chart.looks("top_usual")
+    few = coverage < COVERAGE and diversity < DIVERSITY
+    uneven = (
+        share is not None and usual is not None and share > max(0.3, MANY * usual)
+        and (chart.looks("precision") or 0.0) >= RECOGNISED
+    )  # fmt: skip
+    if not few and not uneven:
+        return None
+    floor = chart.looks("floor_coverage")
+    real = f" (real pictures {floor:.2f})" if floor is not None else ""
+    evidence = [
+        f"coverage is {coverage:.2f}{real}",
+        f"two designs differ {diversity:.2f} as much as two real pictures",
+    ]
+    if (recall := chart.looks("recall")) is not None:
+        evidence.append(f"recall is {recall:.2f}")
+    if share is not None and usual is not None and uneven:
+        evidence.append(
+            f"{share:.0%} look like '{chart.exam.get('top_class', 'one')}', {usual:.0%} of the data"
+        )
+    sure = (
+        0.6 + 0.2 * (diversity < ALIKE) + 0.1 * (few and coverage < COVERAGE / 3) + 0.1 * bool(few and uneven)
+    )
+    return _told(chart, "mode collapse", min(0.95, sure), evidence)
+
+
+def _told(chart: Chart, finding: str, sure: float, evidence: list[str]) -> Diagnosis:
+    recipe = chart.recipe
+    rates: dict[str, object] = (
+        dict(slower(recipe, 4, "g_lr")) if recipe.g_lr > recipe.d_lr else dict(slower(recipe, 2))
+    )
+    found = mends(recipe, **rates, **penalised(recipe), beta1=min(recipe.beta1, 0.5))
+    # The pairing loss asks of each fake to beat a real image of its own: it holds on to all kinds (Huang et al. 2024).
+    paired = mends(recipe, objective="relativistic") if recipe.head == "logits" else Mends((), ())
+    since = next(
+        (int(score["step"]) for score in chart.scores if score.get("coverage", 1.0) < COVERAGE
+         and score["step"] >= TRAINED), None,
+    )  # fmt: skip
+    back = chart.before(since)
+    stale = since is None or back is None or back >= since
+    return Diagnosis(
+        finding,
+        sure,
+        tuple(evidence),
+        since=since,
+        pictures=chart.shown(since),
+        mend=found.resumed + paired.resumed,
+        anew=mends(recipe, spectral_norm=True).anew,
+        now=STOP if stale else f"roll back to step {back}",
+    )

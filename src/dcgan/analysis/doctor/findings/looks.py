@@ -1,0 +1,60 @@
+"""What the pictures show: a checkerboard, or copies of the training data."""
+
+from __future__ import annotations
+
+from dcgan.analysis.doctor.chart import Chart
+from dcgan.analysis.doctor.diagnosis import GO_ON, STOP, Diagnosis
+from dcgan.analysis.doctor.mends import mends, penalised, slower
+
+TRAINED = 200
+NYQUIST = 1.5
+"""Energy at a period of two pixels, over real pictures'."""
+BLURRED, ISOLATED = 0.9, 0.25
+"""Median distance to the nearest training picture over that of unseen ones; share of designs near to one alone."""
+
+
+def checkerboard(chart: Chart) -> Diagnosis | None:
+    """More energy at the highest frequencies than real pictures have (Odena et al. 2016)."""
+    ratio = chart.looks("nyquist")
+    if ratio is None or ratio <= NYQUIST or chart.step < TRAINED:
+        return None
+    return Diagnosis(
+        "checkerboard",
+        min(0.9, 0.55 + 0.1 * (ratio / NYQUIST - 1)),
+        (f"energy at a period of two pixels is {ratio:.2f} of that of real pictures (above {NYQUIST} is too much)",),
+        pictures=chart.shown(None),
+        mend=mends(chart.recipe, **slower(chart.recipe, 2, "g_lr")).resumed,
+        now=GO_ON,
+        advice="a kernel that the stride does not divide (k3s2, k5s2) draws it: take a network of k4s2, as fast-28",
+    )  # fmt: skip
+
+
+def memorised(chart: Chart) -> Diagnosis | None:
+    """Designs lie nearer to single training pictures than unseen pictures do."""
+    ratio, isolated = chart.looks("memorised"), chart.looks("isolated")
+    if ratio is None or chart.step < TRAINED:
+        return None
+    if not (ratio < BLURRED and (isolated is None or isolated > ISOLATED)):
+        return None
+    evidence = [f"the nearest training picture is {ratio:.2f} as far from a design as from an unseen picture"]
+    if isolated is not None:
+        evidence.append(
+            f"{isolated:.0%} of the designs are near to one training picture alone (5 % by chance)"
+        )
+    if chart.images:
+        evidence.append(
+            f"{chart.images:,} training pictures, each seen {chart.step * chart.recipe.batch / chart.images:,.0f} times"
+        )
+    if (gap := chart.looks("gap")) is not None and gap > 0.5:
+        evidence.append(f"D likes pictures that it trains on better by {gap:.1f} standard deviations")
+    few = 0 < chart.images < 1000
+    mend = mends(chart.recipe, **slower(chart.recipe, 4, "d_lr"), **penalised(chart.recipe))
+    return Diagnosis(
+        "memorisation",
+        min(0.95, 0.6 + 0.2 * (ratio < BLURRED / 2) + 0.15 * few),
+        tuple(evidence),
+        pictures=chart.shown(None),
+        mend=mend.resumed,
+        now=STOP,
+        advice="more pictures, or mirrored ones (flip=true) where left and right mean nothing, and an earlier checkpoint",
+    )  # fmt: skip
