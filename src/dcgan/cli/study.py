@@ -87,17 +87,14 @@ def _carry_out(
     out: Path,
     command: str,
 ) -> Path:
-    from dcgan.studies.page import Page
     from dcgan.studies.running import Asked, carry_out
 
     asked = Asked(budget, data, extractor=extractor, n=n)
-    page = Page(found, out)  # a folder that cannot be written is told before anything is trained
     try:
         with TrainingDisplay() as display:
-            done = carry_out(found, runs_dir, asked, watch=display, tell=tell)
+            return carry_out(found, asked, runs_dir, out, command, watch=display, tell=tell)
     except Interrupted as error:
         raise Interrupted(f"{error}; the study goes on with `{command}`", error.status - 128) from None
-    return page.write(done, command)
 
 
 def _row(one: Study) -> dict[str, Any]:

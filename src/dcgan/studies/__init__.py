@@ -6,7 +6,9 @@ from dcgan.errors import one_of
 from dcgan.studies import failures, fashion_2020, gan_vs_dcgan
 from dcgan.studies.study import Study
 
-STUDIES: dict[str, Study] = {found.STUDY.name: found.STUDY for found in (gan_vs_dcgan, fashion_2020, failures)}
+STUDIES: dict[str, Study] = {
+    found.STUDY.name: found.STUDY for found in (gan_vs_dcgan, fashion_2020, failures)
+}
 """The table of studies. A new one is one file and one name here."""
 
 

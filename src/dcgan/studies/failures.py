@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from dcgan.studies.diagnosing import in_words
 from dcgan.studies.drawing import Panel, beside, curves, designs, losses
-from dcgan.studies.page import number, reached, scores_table, table, tail
+from dcgan.studies.page import number, scores_table, table
 from dcgan.studies.study import Planned, Published, Study
 
 if TYPE_CHECKING:
+    from dcgan.studies.done import Done
     from dcgan.studies.page import Page
-    from dcgan.studies.running import Done
 
 LN2 = math.log(2)
 SIGMOID: dict[str, Any] = {"head": "sigmoid", "objective": "bce-probability"}
@@ -53,7 +53,7 @@ def _together(done: list[Done]) -> str:
 
 def state(one: Done) -> str:
     """What the losses of the last tenth of a run say, in words with their numbers."""
-    d, g = tail(one, "loss_d"), tail(one, "loss_g")
+    d, g = one.tail("loss_d"), one.tail("loss_g")
     if d is None or g is None:
         return "none"
     told = f"D {number(d / 2)} for each half, G {number(g)}"
@@ -68,19 +68,19 @@ def state(one: Done) -> str:
 
 def stuck(one: Done) -> bool:
     """Whether both losses stand at ln 2."""
-    d, g = tail(one, "loss_d"), tail(one, "loss_g")
+    d, g = one.tail("loss_d"), one.tail("loss_g")
     return d is not None and g is not None and abs(d / 2 - LN2) < 0.02 and abs(g - LN2) < 0.02
 
 
 def _as_stuck(one: Done) -> str:
     if stuck(one):
         return "yes"
-    return f"no, after {reached(one)[1]:.2f} epochs"
+    return f"no, after {one.reached[1]:.2f} epochs"
 
 
 def _as_extreme(one: Done) -> str:
     """The paper's loss under a linear head can be negative; ours cannot, so only the direction is compared."""
-    d, g = tail(one, "loss_d"), tail(one, "loss_g")
+    d, g = one.tail("loss_d"), one.tail("loss_g")
     if d is None or g is None:
         return "–"
     apart = d < 0.4 and g > 1.5
@@ -105,7 +105,7 @@ def _as_collapsed(one: Done) -> str:
 
 
 def _by_eye(one: Done) -> str:
-    return f"see the designs, after {reached(one)[1]:.2f} epochs"
+    return f"see the designs, after {one.reached[1]:.2f} epochs"
 
 
 AGREES: dict[str, Callable[[Done], str]] = {
@@ -124,9 +124,9 @@ def _losses(page: Page, done: list[Done]) -> str:
     panels = [Panel(one.plan.name, "batches", losses(one.run), level=(LN2, "ln 2")) for one in done]
     rows = []
     for one in done:
-        images, epochs, seconds = reached(one)
+        images, epochs, seconds = one.reached
         keys = ("loss_d", "loss_g", "real_score", "fake_score", "d_accuracy", "logit_std", "grad_d", "grad_g")
-        cells = [number(tail(one, key)) for key in keys]
+        cells = [number(one.tail(key)) for key in keys]
         rows.append([f"`{one.plan.name}`", f"{images:,}", f"{epochs:.2f}", f"{seconds / 60:.0f}", *cells])
     head = (
         "run", "images", "epochs", "min", "loss D", "loss G", "D on real", "D on fake", "D's accuracy",
@@ -143,7 +143,7 @@ def _losses(page: Page, done: list[Done]) -> str:
 
 
 def _designs(page: Page, done: list[Done]) -> str:
-    pictures = [(f"{one.plan.name} ({reached(one)[0]:,})", designs(one.run, 48)) for one in done]
+    pictures = [(f"{one.plan.name} ({one.reached[0]:,})", designs(one.run, 48)) for one in done]
     return page.picture(
         "designs", beside(pictures, columns=4), "the first 48 designs of seed 0 of each experiment"
     )

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcgan.studies.drawing import Line, Panel, beside, curves, designs, losses, sample_at
-from dcgan.studies.page import number, reached, scores_table, table, tail
+from dcgan.studies.page import number, scores_table, table
 from dcgan.studies.study import Planned, Published, Study
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from dcgan.studies.done import Done
     from dcgan.studies.measuring import Point
     from dcgan.studies.page import Page
-    from dcgan.studies.running import Done
 
 EPOCHS = (25, 56, 173)
 """Those of which the paper shows pictures or times."""
@@ -47,7 +47,7 @@ def body(page: Page, done: list[Done]) -> str:
 
 
 def _caption(one: Done) -> str:
-    images, epochs, _ = reached(one)
+    images, epochs, _ = one.reached
     return f"{images:,} images, epoch {epochs:.2f}"
 
 
@@ -57,7 +57,7 @@ def _epochs(one: Done) -> str:
         56: 'at the same place trousers ("a Pant")',
         173: "a grid; nothing is said of it",
     }
-    now = reached(one)[1]
+    now = one.reached[1]
     rows = []
     for epoch in EPOCHS:
         near = [point for point in one.points if abs(point.epoch - epoch) <= 0.5]
@@ -76,7 +76,7 @@ def _epochs(one: Done) -> str:
 def _seconds(one: Done) -> str:
     timed = [entry for entry in one.run.journal() if entry["event"] == "epoch"]
     here = [entry["epoch_seconds"] for entry in timed]
-    images, epochs, seconds = reached(one)
+    images, epochs, seconds = one.reached
     whole = f"{number(seconds / epochs)} (the whole run, {images / seconds:.0f} images a second)"
     median = (
         f"{number(float(np.median(here)))} (median of {len(here)} whole epochs)" if here else "no whole epoch"
@@ -128,7 +128,7 @@ def _oscillation(page: Page, one: Done) -> str:
     parts.append(_swing(points))
     strip = []
     for part in (0.1, 0.4, 0.7, 1.0):
-        images, _, picture = sample_at(one.run, "images", part * reached(one)[0])
+        images, _, picture = sample_at(one.run, "images", part * one.reached[0])
         strip.append((f"{images:,} images", picture))
     parts.append(page.picture("fixed-z", beside(strip, columns=4), "samples of the same z over training"))
     return "\n\n".join(parts)
@@ -200,7 +200,7 @@ def _course(page: Page, one: Done) -> str:
         Panel("Precision, recall, coverage", "epoch", scores),
     ]
     ends = ", ".join(
-        f"{name} {number(tail(one, key))}"
+        f"{name} {number(one.tail(key))}"
         for name, key in (
             ("D's loss", "loss_d"),
             ("G's", "loss_g"),

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcgan.studies.drawing import Line, Panel, beside, curves, designs, losses, sample_at
-from dcgan.studies.page import number, reached, scores_table, table, tail
+from dcgan.studies.page import number, scores_table, table
 from dcgan.studies.study import Planned, Published, Study
 
 if TYPE_CHECKING:
+    from dcgan.studies.done import Done
     from dcgan.studies.measuring import Point
     from dcgan.studies.page import Page
-    from dcgan.studies.running import Done
 
 PROSE: dict[str, Any] = {"variant": "prose", "d_batches": "separate", "keep_every": 2}
 EPOCHS_60 = 28_020 * 128
@@ -22,8 +22,8 @@ EPOCHS_60 = 28_020 * 128
 def body(page: Page, done: list[Done]) -> str:
     """Losses per batch, digits at the same number of images and at the same time, scores, what people said."""
     gan, dcgan = done[0], done[1]
-    images = min(reached(one)[0] for one in (gan, dcgan))
-    seconds = min(reached(one)[2] for one in (gan, dcgan))
+    images = min(one.reached[0] for one in (gan, dcgan))
+    seconds = min(one.reached[2] for one in (gan, dcgan))
     return "\n\n".join(
         [
             "## Losses per batch",
@@ -56,7 +56,7 @@ def _losses(page: Page, done: list[Done]) -> str:
     ]
     rows = []
     for one in done:
-        batches = reached(one)[0] // one.run.recipe.batch
+        batches = one.reached[0] // one.run.recipe.batch
         quarters = [_quarter(one, key, part) for key in ("loss_d", "loss_g") for part in (3, 4)]
         rows.append([f"`{one.plan.name}`", f"{batches:,}", *(number(value) for value in quarters)])
     head = ("run", "batches", "D, third quarter", "D, last quarter", "G, third quarter", "G, last quarter")
@@ -134,13 +134,13 @@ def _course(page: Page, done: list[Done]) -> str:
 
 
 def _ends(page: Page, done: list[Done]) -> str:
-    pictures = [(f"{one.plan.name}: {reached(one)[0]:,} images", designs(one.run)) for one in done]
+    pictures = [(f"{one.plan.name}: {one.reached[0]:,} images", designs(one.run)) for one in done]
     rows = [(f"`{one.plan.name}`", one.points[-1].scores) for one in done if one.points]
     head = ("run", "s/epoch", "images/s", "loss D", "loss G", "D on real", "D on fake")
     last = []
     for one in done:
-        images, epochs, seconds = reached(one)
-        ends = (tail(one, key) for key in ("loss_d", "loss_g", "real_score", "fake_score"))
+        images, epochs, seconds = one.reached
+        ends = (one.tail(key) for key in ("loss_d", "loss_g", "real_score", "fake_score"))
         cells = (seconds / epochs, images / seconds, *ends)
         last.append([f"`{one.plan.name}`", *(number(value) for value in cells)])
     return "\n\n".join(
@@ -188,7 +188,7 @@ def _verdict(gan: Done, dcgan: Done, images: float, seconds: float) -> str:
 
 
 def _pace(gan: Done, dcgan: Done) -> str:
-    seconds = [reached(one)[2] / reached(one)[1] for one in (gan, dcgan)]
+    seconds = [one.reached[2] / one.reached[1] for one in (gan, dcgan)]
     return f"an epoch: GAN {seconds[0]:,.0f} s, DCGAN {seconds[1]:,.0f} s"
 
 

@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dcgan.files import is_file, make_folder, open_file, write_atomic, write_json
 from dcgan.studies.study import Study
 from dcgan.version import __version__
 
 if TYPE_CHECKING:
-    from dcgan.studies.running import Done
+    from dcgan.studies.done import Done
 
 REMARKS = "remarks.md"
 """What a person who looked at the pictures wrote, in the folder of the pictures: taken over as it is."""
@@ -63,26 +61,6 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
-def tail(done: Done, key: str, share: float = 0.1) -> float | None:
-    """The mean of a journal quantity over the last `share` of a run's batches; None where it was not kept."""
-    known = [
-        (entry["step"], entry[key])
-        for entry in done.run.journal()
-        if entry["event"] == "interval" and isinstance(entry.get(key), int | float)
-    ]
-    if not known:
-        return None
-    end = known[-1][0]
-    last = [value for step, value in known if step > (1 - share) * end] or [known[-1][1]]
-    return float(np.mean(last))
-
-
-def reached(done: Done) -> tuple[int, float, float]:
-    """(images, epochs, seconds) at the end of a run."""
-    last = next(entry for entry in reversed(done.run.journal()) if "images" in entry)
-    return last["images"], last["epoch"], last["seconds"]
-
-
 def scores_table(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
     """One row a result: name, and its scores with the floor of the last one below."""
     keys = ("frechet", "kid", "precision", "recall", "density", "coverage", "balance", "ms_ssim")
@@ -111,7 +89,7 @@ def scores_table(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
 
 def shortfall(done: Sequence[Done]) -> str:
     """The page's first sentence: how much of the paper's budget was spent here."""
-    shares = [reached(one)[0] / one.plan.images for one in done]
+    shares = [one.reached[0] / one.plan.images for one in done]
     if min(shares) >= 1:
         return "Every run saw at least as many images as the paper's."
     low, high = min(shares), max(shares)
@@ -130,7 +108,7 @@ def _score(scores: dict[str, Any], key: str) -> str:
 def _head(study: Study, done: list[Done], command: str) -> list[str]:
     rows = []
     for one in done:
-        images, epochs, seconds = reached(one)
+        images, epochs, seconds = one.reached
         rows.append(
             [
                 f"`{one.plan.name}`",
@@ -211,8 +189,8 @@ def _machine(one: Done) -> str:
 
 
 def _facts(one: Done) -> dict[str, Any]:
-    images, epochs, seconds = reached(one)
-    facts = {
+    images, epochs, seconds = one.reached
+    return {
         "run": one.plan.name,
         "command": _command(one),
         "images": images,
@@ -224,4 +202,3 @@ def _facts(one: Done) -> dict[str, Any]:
         ],
         "verdict": dict(one.verdict),
     }
-    return facts

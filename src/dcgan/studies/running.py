@@ -9,12 +9,16 @@ from typing import Any
 
 from dcgan import api
 from dcgan.data import Dataset, open_dataset
-from dcgan.errors import DcganError, Diverged
+from dcgan.errors import DcganError, Diverged, one_of
+from dcgan.evaluation.choosing import NAMES
+from dcgan.evaluation.evaluate import LEAST
 from dcgan.files import exists, is_file, make_folder
 from dcgan.presets import preset
 from dcgan.run import Run
 from dcgan.studies.diagnosing import diagnosed
-from dcgan.studies.measuring import Point, measure
+from dcgan.studies.done import Done
+from dcgan.studies.measuring import measure
+from dcgan.studies.page import Page
 from dcgan.studies.study import Planned, Study
 from dcgan.training import folder as layout
 from dcgan.training.budget import Budget
@@ -32,44 +36,38 @@ class Asked:
     before the study's. n: designs in a score.
     """
 
-    budget: Mapping[str, float]
+    budget: Mapping[str, Any]
     data: str | Dataset | None = None
     settings: Mapping[str, Any] | None = None
     extractor: str = "domain"
     n: int = 2000
 
 
-@dataclass(frozen=True)
-class Done:
-    """A run that a study has carried out.
-
-    points: its scores, oldest first. verdict: the doctor's, as `dcgan doctor` keeps it. ended: why it ended before
-    its budget, "" where it did not.
-    """
-
-    plan: Planned
-    run: Run
-    points: list[Point]
-    verdict: Mapping[str, Any]
-    ended: str = ""
-
-
 def carry_out(
     study: Study,
-    runs_dir: Path,
     asked: Asked,
+    runs_dir: Path,
+    out: Path,
+    command: str,
     *,
     watch: Watcher | None = None,
     tell: Tell = lambda line: None,
-) -> list[Done]:
-    """Bring every run of `study` to its budget, score it and have it looked at; what is done already is kept.
+) -> Path:
+    """Bring every run of `study` to its budget, score it, have it looked at, and write the page; return its path.
 
-    The runs lie in `runs_dir`/NAME. Raises `DcganError` in one line, `Interrupted` after saving.
+    What is done already is kept. The runs lie in `runs_dir`/NAME, the page in `out`; command: what the page says makes
+    it again. Raises `DcganError` in one line, before anything is written where that can be known, and `Interrupted`
+    after saving.
     """
-    folder = make_folder(runs_dir / study.name)
-    for plan in study.runs:
-        _same_plan(folder / plan.name, plan, asked)
+    _check(asked)
+    folder = runs_dir / study.name
     sets: dict[str, Dataset] = {}
+    for plan in study.runs:
+        plan.recipe.with_changes(asked.settings or {}).with_budget(**asked.budget)
+        _same_plan(folder / plan.name, plan, asked)
+        _data(plan, asked, sets, tell)
+    make_folder(folder)
+    page = Page(study, out)  # one that cannot be written is told before anything is trained
     done = []
     for number, plan in enumerate(study.runs, 1):
         tell(f"{study.name} {number}/{len(study.runs)}: {plan.name} – {plan.title}")
@@ -77,7 +75,14 @@ def carry_out(
         run, ended = _trained(folder / plan.name, plan, data, asked, watch, tell)
         points = measure(run, data, asked.extractor, asked.n, tell)
         done.append(Done(plan, run, points, diagnosed(run, data, tell), ended))
-    return done
+    return page.write(done, command)
+
+
+def _check(asked: Asked) -> None:
+    if asked.extractor not in NAMES:
+        raise one_of("extractor", asked.extractor, NAMES)
+    if not LEAST <= asked.n <= 100_000:
+        raise DcganError(f"-n is {asked.n}: must be from {LEAST} to 100,000")
 
 
 def _data(plan: Planned, asked: Asked, sets: dict[str, Dataset], tell: Tell) -> Dataset:
@@ -113,7 +118,7 @@ def _trained(
     folder: Path, plan: Planned, data: Dataset, asked: Asked, watch: Watcher | None, tell: Tell
 ) -> tuple[Run, str]:
     """The run at its budget, and why it ended before, if it did."""
-    budget: dict[str, Any] = dict(asked.budget)
+    budget = asked.budget
     try:
         if not exists(folder):
             run = api.train(

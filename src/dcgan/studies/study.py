@@ -10,8 +10,8 @@ from dcgan.presets import preset
 from dcgan.recipe import Recipe
 
 if TYPE_CHECKING:
+    from dcgan.studies.done import Done
     from dcgan.studies.page import Page
-    from dcgan.studies.running import Done
 
 
 @dataclass(frozen=True)
