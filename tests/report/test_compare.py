@@ -1,7 +1,6 @@
 """Runs side by side: what differs, on one axis, from the same z, and every mistake in one line."""
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -58,8 +57,10 @@ def test_only_what_differs_is_shown(two):
 def test_the_page_has_curves_of_all_and_scores_of_those_that_have_them(two, tmp_path):
     write_evaluation(two[1])
     page = compared(two, tmp_path / "out.html")
-    for words in ("2 runs side by side", "one 1.25", "two 0.75", "two 9.5", "z_dim", "All learned from the same pictures",
-                  "mode collapse", "not looked at", "The best checkpoint", "extractor domain", "21.3", "–"):  # fmt: skip
+    for words in (
+        "2 runs side by side", "one 1.25", "two 0.75", "two 9.5", "z_dim", "All learned from the same pictures",
+        "mode collapse", "not looked at", "The best checkpoint", "extractor domain", "21.3", "–",
+    ):  # fmt: skip
         assert words in page.text, words
     assert "objective hinge" not in page.text and len(page.tags("svg")) == 5
     assert "Pictures" not in page.text and not page.tags("img")
@@ -169,7 +170,7 @@ def test_the_command_writes_a_page_and_a_table(runs, capsys, monkeypatch):
 )
 def test_a_mistake_is_one_line_and_status_2(runs, capsys, monkeypatch, arguments, says):
     monkeypatch.chdir(runs.parent)
-    os.symlink(runs / "tiny", runs / "link")
+    (runs / "link").symlink_to(runs / "tiny")
     status, out, err = run_command(capsys, *arguments)
     assert status == 2 and says in err and err.count("\n") == 1 and not out
     assert not (runs.parent / "compare.html").exists()

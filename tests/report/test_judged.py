@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 from stripes_run import DIAGNOSIS, PICTURES, RESULT, journal_line, score, write_evaluation, write_journal
@@ -30,7 +31,8 @@ def test_the_whole_evaluation_is_on_the_page(run):
     write_evaluation(run)
     page = page_of(run)
     for words in (
-        "mode collapse", "90 % sure", "since step 300 (19,200 images)", "coverage 0.04 of 0.92, recall 0.01", "roll back",
+        "mode collapse", "90 % sure", "since step 300 (19,200 images)", "coverage 0.04 of 0.92, recall 0.01",
+        "roll back",
         f"dcgan resume stripes-run --runs-dir {run.parent} --from best --set g_lr=1e-4",
         "extractor domain", "n = 10,000", "against the test split", "test accuracy 0.921", "best, step 700",
         "21.3", "1.8", "0.0123 ± 0.0011", "extractor “fixed” on n = 1,000 pictures", "66.7 %", "90 %",
@@ -59,6 +61,11 @@ def test_a_clean_bill_of_health(run):
     assert "Nothing wrong found" in text and "The newest check-up at 19,200 images" in text
     (place / "doctor.json").write_text(json.dumps({"diagnoses": [], "checked": ["mode collapse", HOSTILE]}))
     assert "Checked: mode collapse, </script>" in page_of(run).text
+    told = {"diagnoses": [], "checked": ["D wins"], "unchecked": ["no scores"], "early": "only 3 steps"}
+    (place / "doctor.json").write_text(json.dumps(told))
+    text = page_of(run).text
+    assert "Too early for a verdict only 3 steps" in text and "no scores" in text
+    assert "Nothing wrong found" not in text
 
 
 def test_findings_of_the_training_stand_beside_the_doctor_s(run):
@@ -87,7 +94,8 @@ def test_only_settings_of_ours_stand_in_a_command(bare, mend):
 
 
 def test_a_mend_that_changes_the_networks_is_a_new_run(run):
-    write_evaluation(run, doctor=[DIAGNOSIS | {"mend": ["batch_norm=none"]}])
+    write_evaluation(run, doctor=[DIAGNOSIS | {"anew": ["batch_norm=none"], "advice": "Or more pictures."}])
+    assert "--from best --set g_lr=1e-4" in page_of(run).text and "Or more pictures." in page_of(run).text
     assert (
         "dcgan train https://example.org/stripes --preset fast-28 --set batch_norm=none" in page_of(run).text
     )
@@ -122,7 +130,7 @@ def test_fields_of_any_type(bare, value):
         ],
         histogram={"classes": value, "data": [value], "generated": [value]},
     )
-    events = [score(10, **{key: value for key in ("frechet", "n", "extractor", "precision", "best")})]
+    events = [score(10, **dict.fromkeys(("frechet", "n", "extractor", "precision", "best"), value))]
     events += [journal_line("doctor", 15, **dict.fromkeys(DIAGNOSIS, value)), score(20)]
     events += [score(30) | {"step": value, "images": value}]
     write_journal(bare, [journal_line("start", 0), *events])
@@ -185,16 +193,17 @@ def test_a_picture_that_is_none_is_told(bare, name):
 @pytest.mark.parametrize("name", ["real.png", "doctor.json", "scores.json", "histogram.json"])
 def test_pipes_folders_and_links_are_not_waited_for(bare, name):
     file = write_evaluation(bare) / name
-    for make in (
-        os.mkfifo,
-        os.mkdir,
-        lambda path: os.symlink("/dev/zero", path),
-        lambda path: os.symlink(path, path),
-    ):
+    makers = {
+        "pipe": os.mkfifo,
+        "folder": Path.mkdir,
+        "endless": lambda path: path.symlink_to("/dev/zero"),
+        "loop": lambda path: path.symlink_to(path),
+    }
+    for make in makers.values():
         file.unlink()
         make(file)
         assert name in page_of(bare).text
-        (os.rmdir if file.is_dir() else os.unlink)(file)
+        file.rmdir() if file.is_dir() else file.unlink()
         file.touch()
 
 

@@ -41,10 +41,9 @@ def test_keys_that_were_not_measured_have_no_plot(run):
 
 
 def test_results_are_apart_that_were_measured_apart():
-    html = score_tables(
-        [RESULT, RESULT | {"frechet": 20.5}, RESULT | {"checkpoint": "last", "step": 800, "frechet": 25.0}]
-        + [RESULT | {"extractor": "pixels", "frechet": 900.0}, RESULT | {"n": 500, "frechet": 40.0}, {"n": 3}]
-    )
+    last = RESULT | {"checkpoint": "last", "step": 800, "frechet": 25.0}
+    pixels, fewer = RESULT | {"extractor": "pixels", "frechet": 900.0}, RESULT | {"n": 500, "frechet": 40.0}
+    html = score_tables([RESULT, RESULT | {"frechet": 20.5}, last, pixels, fewer, {"n": 3}])
     page = Page(html)
     assert len(page.tags("table")) == 3
     # Of one checkpoint scored twice alike the newer stands; the best of a row is bold.
