@@ -117,7 +117,7 @@ def test_a_second_call_trains_and_scores_nothing(sitting: Sitting) -> None:
 def test_a_larger_budget_goes_on(sitting: Sitting) -> None:
     sitting()
     sitting(budget={"images": 320})
-    assert [entry["event"] for entry in sitting.entries][0] == "resume"
+    assert sitting.entries[0]["event"] == "resume"
     assert min(entry["step"] for entry in sitting.entries if entry["event"] == "interval") > 10
     assert sitting.images("one") == sitting.images("two") == 320
     text = sitting(budget={"images": 1600})

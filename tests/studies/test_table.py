@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_runs_command_says_its_recipe(study: Study) -> None:
     for plan in study.runs:
         words = plan.command.split()
         assert words[:5] == ["dcgan", "train", plan.data, "--preset", plan.preset]
-        said = [word for flag, word in zip(words, words[1:], strict=False) if flag == "--set"]
+        said = [word for flag, word in itertools.pairwise(words) if flag == "--set"]
         assert preset(plan.preset).recipe.with_settings(said) == plan.recipe
 
 

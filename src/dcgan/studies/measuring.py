@@ -50,7 +50,7 @@ def measure(
     """The scores of a run's checkpoints, oldest first, against the pictures that it learned from."""
     chosen = _chosen(run)
     unseen = held_out(data.describe(), data.size, data.channels)
-    found, labeller = choose(extractor, data, unseen, tell=tell)
+    found, labeller = choose(extractor, data, unseen, tell=tell, progress=_Told(data.name, tell))
     known = {point.step: point for point in _read(run.folder) if _alike(point, found.sha256, n)}
     points = []
     for manifest in chosen:
@@ -78,6 +78,18 @@ def measure(
             _write(run.folder, sorted(known.values(), key=lambda one: one.step))
         points.append(point)
     return points
+
+
+class _Told:
+    """Says how far the training of a labeller has come, each tenth of it; nothing when it is kept already."""
+
+    def __init__(self, name: str, tell: Callable[[str], None]) -> None:
+        self.name, self.tell, self.said = name, tell, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.said <= 10 * done // max(total, 1) < 10:
+            self.said = 10 * done // total + 1
+            self.tell(f"training the labeller of {self.name}, once: {100 * done // total} %")
 
 
 def _chosen(run: Run) -> list[Manifest]:
