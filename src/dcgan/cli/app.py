@@ -17,6 +17,7 @@ from dcgan.cli import (
     lists,
     nearest,
     presets,
+    study,
     train,
 )
 from dcgan.version import __version__
@@ -60,6 +61,7 @@ app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
 app.command("nearest")(nearest.nearest)
+app.command("study")(study.study)
 app.add_typer(presets.app, name="presets")
 app.add_typer(datasets.app, name="datasets")
 datasets.app.command("dedup")(dedup.dedup)
