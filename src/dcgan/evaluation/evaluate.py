@@ -156,8 +156,8 @@ def _check(made: Made, data: Dataset) -> None:
     if made.images.shape[1:] != data.images.shape[1:]:
         (channels, height, width), (real_channels, *real) = made.images.shape[1:], data.images.shape[1:]
         raise DcganError(
-            f"{made.name} holds {height}x{width} pictures of {channels} channels and {data.name} {real[0]}x{real[1]} of "
-            f"{real_channels}: only pictures of one size can be compared"
+            f"{made.name} holds {height}x{width} pictures of {channels} channels and {data.name} {real[0]}x{real[1]} "
+            f"of {real_channels}: only pictures of one size can be compared"
         )
 
 

@@ -116,9 +116,7 @@ class _Session:
                     self._interrupt(stop.signum)
                 if self.finding:
                     self._collapse()
-            if trainer.step > self.scoring.step and self.scoring.affords(
-                self.seconds - self.before, last=True
-            ):
+            if trainer.step > self.scoring.step and self._affords_a_score(last=True):
                 self._score()
             self._save()
             self._sample()
