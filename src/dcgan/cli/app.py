@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import compare, datasets, dedup, demo, generate, lists, nearest, presets, train
+from dcgan.cli import compare, datasets, dedup, demo, doctor, generate, lists, nearest, presets, train
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command("resume")(train.resume)
 app.command("generate")(generate.generate)
 app.command("export")(generate.export)
 app.command("report")(train.report)
+app.command("doctor")(doctor.doctor)
 app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
