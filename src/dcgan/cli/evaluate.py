@@ -29,7 +29,9 @@ def evaluate(
         str,
         typer.Option(help="What sees the pictures: domain, fixed, pixels, or inception (the FID's)."),
     ] = "domain",
-    n: Annotated[int, typer.Option("-n", help="Designs, and real pictures, at most.")] = 10_000,
+    n: Annotated[
+        int, typer.Option("-n", help="Designs, and real pictures; fewer where the data is smaller.")
+    ] = 10_000,
     split: Annotated[str, typer.Option(help="Which real pictures: train, test or all.")] = "train",
     seed: Annotated[int, typer.Option(help="Seed of the designs and of every draw.")] = 0,
     from_: From = "best",
