@@ -1,7 +1,7 @@
 """Make runs sick on purpose, and healthy ones, let the doctor look at each, and count what it says.
 
-    python benchmarks/doctor.py make --seeds 10 11 12 --runs-dir runs/doctor     train them (resumes: a run there is kept)
-    python benchmarks/doctor.py judge --seeds 10 11 12 --runs-dir runs/doctor    diagnose them and print the table
+    python benchmarks/doctor.py make     train them, seeds 10, 11 and 12, into runs/doctor; a run that is there is kept
+    python benchmarks/doctor.py judge    diagnose them, and print the table
 
 Thresholds were chosen on seeds 0, 1, 2; what is reported comes from 10, 11, 12. Every run has one thread and a budget in
 images, so it is the same run on any machine of the same version.
@@ -24,12 +24,15 @@ import torch
 from torch import Tensor, nn
 
 from dcgan import networks, objectives
+from dcgan.analysis.doctor.live import LiveDoctor
+from dcgan.analysis.doctor.see import see
 from dcgan.data import Dataset, open_dataset
 from dcgan.errors import Diverged
 from dcgan.methods.adversarial import Adversarial
 from dcgan.networks import fast
 from dcgan.presets import preset
 from dcgan.recipe import Recipe
+from dcgan.run import Run
 from dcgan.training import folder as layout
 from dcgan.training.engine import Engine
 from dcgan.training.loop import fit
@@ -65,7 +68,7 @@ class CheckerboardGenerator(fast.Generator):
         for index, up in enumerate(self.ups):
             assert isinstance(up, nn.ConvTranspose2d)
             self.ups[index] = nn.ConvTranspose2d(
-                up.in_channels, up.out_channels, 3, up.stride, 1, output_padding=1, bias=False
+                up.in_channels, up.out_channels, 3, 2, 1, output_padding=1, bias=False
             )
         self.paint = nn.Conv2d(recipe.g_maps, recipe.channels, 1)
 
@@ -114,15 +117,15 @@ def one_class() -> Iterator[None]:
 
 
 @contextmanager
-def spoilt_weight(step: int = 150) -> Iterator[None]:
+def spoilt_weight(at: int = 150) -> Iterator[None]:
     """One weight of G becomes NaN at a step."""
     right = Adversarial.step
 
-    def poked(self: Adversarial, batch: Any, number: int) -> dict[str, Tensor]:
-        if number == step:
+    def poked(self: Adversarial, batch: Any, step: int) -> dict[str, Tensor]:
+        if step == at:
             with torch.no_grad():
                 next(iter(self.generator.parameters())).view(-1)[0] = torch.nan
-        return right(self, batch, number)
+        return right(self, batch, step)
 
     Adversarial.step = poked  # type: ignore[method-assign]
     try:
@@ -234,6 +237,25 @@ def make(names: list[str], seeds: list[int], runs: Path) -> None:
             print(f"{folder}: {seconds} s", flush=True)
 
 
+def judge(names: list[str], seeds: list[int], runs: Path) -> list[dict[str, Any]]:
+    """The verdict on every run there is; its data is handed over, as a part of a set has no name of its own."""
+    rows = []
+    for name in names:
+        for seed in seeds:
+            folder = runs / folder_name(name, seed)
+            if not (folder / "made.json").is_file():
+                continue
+            verdict = see(Run(folder), data=data_of(CASES[name]), confirmed=False)
+            doctor = LiveDoctor(Run(folder).recipe)
+            live = [found.finding for entry in Run(folder).journal() for found in doctor.see(entry)]
+            rows.append({"case": name, "seed": seed, "live": live, **verdict.to_dict()})
+            print(
+                f"{folder.name:36} {', '.join(f'{d.finding} {d.sure:.2f}' for d in verdict.diagnoses) or '–'}",
+                flush=True,
+            )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -249,6 +271,9 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.what == "make":
         make(options.names or list(CASES), options.seeds, options.runs_dir)
+    else:
+        rows = judge(options.names or list(CASES), options.seeds, options.runs_dir)
+        (options.runs_dir / "verdicts.json").write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

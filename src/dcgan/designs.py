@@ -26,6 +26,8 @@ COLUMNS = ("file", "seed", "index", "label", "score")
 LABELLED = ("class", "confidence", "runner_up", "runner_up_confidence")
 """Columns that a labeller adds: the class it sees, how sure it is (0 … 1), and the next likely class."""
 ON_SHEET = 400
+CLASSES = "classes"
+"""The folder of the folders per class: nothing lies beside these, so that it can be trained on as it is."""
 
 
 def write_designs(
@@ -46,7 +48,7 @@ def write_designs(
     The folder appears when it is complete: made beside its place first, then renamed. The manifest's columns are
     file, seed, index, label (empty without classes) and score, D's logit: higher looks more real to D.
     tally: labels the designs, in the columns of `LABELLED`. by_class: the sheet has a row for each class seen in them,
-    the most confident first. folders: each design lies in the folder of the class seen in it.
+    the most confident first. folders: each design lies in classes/CLASS, the class seen in it.
     progress is told (done, count).
     """
     check_place(out)
@@ -72,7 +74,7 @@ def write_designs(
             for at, (index, image, name, score) in enumerate(rest):
                 file = f"{index:06d}-{file_word(name)}.png" if name else f"{index:06d}.png"
                 if found and places:
-                    file = f"{places[found.label[at]]}/{file}"
+                    file = f"{CLASSES}/{places[found.label[at]]}/{file}"
                     make_folder((making / file).parent)
                 (making / file).write_bytes(png(image))
                 seen = columns(found, at, tally.labeller.classes) if tally and found else []

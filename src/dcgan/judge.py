@@ -14,9 +14,9 @@ from dcgan.analysis.nearest import CLOSEST, write_closest
 from dcgan.data import Dataset, open_dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError, enough_memory, expect
+from dcgan.evaluation.choosing import choose
 from dcgan.evaluation.evaluate import Judged, Made
 from dcgan.evaluation.evaluate import evaluate as judge
-from dcgan.evaluation.choosing import choose
 from dcgan.evaluation.kept import Labeller
 from dcgan.evaluation.reference import held_out, open_alike
 from dcgan.evaluation.scores import FOLDER, Scores, keep

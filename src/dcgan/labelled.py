@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan import designs
-from dcgan.data import SETS, Dataset, open_dataset
+from dcgan.data import Dataset
 from dcgan.data.findings import printable
 from dcgan.data.formats.tree import Tree, folder_tree
 from dcgan.data.formats.zipped import is_zip, zip_tree
@@ -53,26 +53,18 @@ class Labelled:
 
 def label_pictures(
     source: str | Path,
+    pictures: Dataset,
     labeller: Labeller,
     out: Path,
     folders: bool,
-    fit: str,
     tell: Report | None,
     progress: Progress | None,
 ) -> Labelled:
-    """Label the pictures of `source` into a new folder `out`: `labels.csv`, `sheet.png`, copies where `folders` asks.
+    """Label `pictures`, read from `source`, into a new folder `out`: `labels.csv`, `sheet.png`, copies if `folders`.
 
     The folder appears when it is complete. The table's columns are file, label, confidence, runner_up,
     runner_up_confidence, and asked where a picture's class is known, by its folder or by a manifest of designs.
     """
-    pictures = open_dataset(
-        source,
-        split="all" if source in SETS else "train",
-        size=labeller.size,
-        channels=labeller.channels,
-        fit=fit,
-        report=tell,
-    )
     names = pictures.names or tuple(f"{index:06d}" for index in range(len(pictures)))
     asked, listed = _asked(source, pictures, names)
     # A user's own folders may mean something else than classes.
@@ -142,7 +134,7 @@ class _Copies:
         while (label, word.casefold() + ending) in self.taken:
             word, number = f"{stem}-{number}", number + 1
         self.taken.add((label, word.casefold() + ending))
-        place = make_folder(self.folder / self.places[label])
+        place = make_folder(self.folder / designs.CLASSES / self.places[label])
         (place / f"{word}{ending}").write_bytes(content)
 
 

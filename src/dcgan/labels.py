@@ -50,8 +50,18 @@ def label(
             raise DcganError(f"{source}: say with --data which labelled pictures to learn the classes from")
         place = target or _beside(source)
         designs.check_place(place)
-        labeller = labeller_for(data, fit=fit, tell=tell, progress=progress)
-        return label_pictures(source, labeller, place, folders, fit, tell, progress)
+        labelled = open_labelled(data, fit=fit, tell=tell, progress=progress)
+        # Opened before anything is learned: what is wrong with them is told at once.
+        pictures = open_dataset(
+            source,
+            split="all" if source in SETS else "train",
+            size=labelled.size,
+            channels=labelled.channels,
+            fit=fit,
+            report=tell,
+        )
+        labeller = labeller_for(data, labelled, fit=fit, tell=tell, progress=progress)
+        return label_pictures(source, pictures, labeller, place, folders, tell, progress)
     if not isinstance(source, Model):
         arguments.check_source("source", source, Run)
     found = source if isinstance(source, Run | Model) else api.load(source, runs_dir=runs_dir)
@@ -59,6 +69,7 @@ def label(
     for note in () if isinstance(found, Model) else found.notes:
         if tell:
             tell(f"warning: {note}")
+    model.blocks(n, seed=seed)  # refuses what cannot be made
     labeller = labeller_for(_own_data(found) if data is None else data, fit=fit, tell=tell, progress=progress)
     tally = Tally(labeller)
     folder = designs.write_designs(
@@ -81,27 +92,42 @@ def label(
     )
 
 
-def labeller_for(
+def open_labelled(
     data: str | Path | Dataset,
     *,
     fit: str = "crop",
-    size: tuple[int, int] | None = None,
-    channels: int | None = None,
     tell: Report | None = None,
     progress: Progress | None = None,
-) -> Labeller:
-    """The labeller of `data`, tested on its test split where it has one; see `train_labeller`."""
-    if isinstance(data, Dataset):
-        return train_labeller(data, progress=progress, tell=tell)
-    opened = open_dataset(data, size=size, channels=channels, fit=fit, report=tell, progress=progress)
+) -> Dataset:
+    """Pictures to learn classes from. Raises `DcganError` for those without labels."""
+    opened = (
+        data if isinstance(data, Dataset) else open_dataset(data, fit=fit, report=tell, progress=progress)
+    )
     if opened.labels is None:
         raise DcganError(
             f"{opened.name} has no labels: give --data that has, for example a folder of pictures per class"
         )
+    return opened
+
+
+def labeller_for(
+    data: str | Path | Dataset,
+    opened: Dataset | None = None,
+    *,
+    fit: str = "crop",
+    tell: Report | None = None,
+    progress: Progress | None = None,
+) -> Labeller:
+    """The labeller of `data`, tested on its test split where it has one; see `train_labeller`.
+
+    opened: what `open_labelled` made of it, where that was done before.
+    """
+    opened = opened or open_labelled(data, fit=fit, tell=tell, progress=progress)
     if find_labeller(opened.sha256) is None and tell:
         tell(f"learning the classes of {opened.name}, once; the labeller is kept")
     test = None
-    if not (isinstance(data, str) and data in SETS and "test" not in SETS[data].images):
+    only_train = isinstance(data, str) and data in SETS and "test" not in SETS[data].images
+    if not isinstance(data, Dataset) and not only_train:
         try:
             test = open_dataset(
                 data, split="test", size=opened.size, channels=opened.channels, fit=fit, report=tell

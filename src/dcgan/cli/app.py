@@ -11,6 +11,7 @@ from dcgan.cli import (
     datasets,
     dedup,
     demo,
+    doctor,
     evaluate,
     generate,
     label,
@@ -57,6 +58,7 @@ app.command("label")(label.label)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(generate.export)
 app.command("report")(train.report)
+app.command("doctor")(doctor.doctor)
 app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)

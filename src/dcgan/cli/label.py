@@ -29,7 +29,12 @@ def label(
         Path | None,
         typer.Option(help="Folder to make. [default: designs/NAME-1, -2, …; FOLDER-labels for pictures]"),
     ] = None,
-    folders: Annotated[bool, typer.Option("--folders", help="Copy into a folder per class.")] = False,
+    folders: Annotated[
+        bool,
+        typer.Option(
+            "--folders", help="Copies in a folder per class, OUT/classes/CLASS; train on OUT/classes."
+        ),
+    ] = False,
     fit: Annotated[
         str, typer.Option(help="How pictures of another shape are brought to size: crop, pad or stretch.")
     ] = "crop",

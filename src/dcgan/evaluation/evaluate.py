@@ -156,8 +156,8 @@ def _check(made: Made, data: Dataset) -> None:
     if made.images.shape[1:] != data.images.shape[1:]:
         (channels, height, width), (real_channels, *real) = made.images.shape[1:], data.images.shape[1:]
         raise DcganError(
-            f"{made.name} holds {height}x{width} pictures of {channels} channels and {data.name} {real[0]}x{real[1]} of "
-            f"{real_channels}: only pictures of one size can be compared"
+            f"{made.name} holds {height}x{width} pictures of {channels} channels and {data.name} {real[0]}x{real[1]} "
+            f"of {real_channels}: only pictures of one size can be compared"
         )
 
 
@@ -196,7 +196,7 @@ def _accuracy(
     """The accuracy score of the designs, and of as many real pictures, both on real ones that neither has seen."""
     if made.asked is None or data.labels is None:
         notes.append(
-            "no accuracy score: it needs a model that was trained with labels, and data with the same ones"
+            "no accuracy score: it needs a model that was trained with labels, and data that has them"
         )
         return {}
     if unseen is not None and unseen.labels is not None and unseen.classes == data.classes:
@@ -205,9 +205,7 @@ def _accuracy(
         left = np.setdiff1d(np.arange(len(data)), chosen)
         test, labels = _taken(data, left), data.labels[left]
     if len(test) < LEAST:
-        notes.append(
-            f"no accuracy score: it needs {LEAST} real pictures beside the reference, and there are {len(test)}"
-        )
+        notes.append(f"no accuracy score: it needs {LEAST} real pictures more, and there are {len(test)}")
         return {}
     classes = len(data.classes)
     tell("a classifier that learns from the designs alone")

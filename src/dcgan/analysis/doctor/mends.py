@@ -11,7 +11,6 @@ from dcgan.presets import PRESETS
 from dcgan.recipe import Recipe
 from dcgan.training.state import expected_state
 
-
 _Value = bool | int | float | str
 
 

@@ -10,14 +10,16 @@ TRAINED = 200
 """Steps before which a G has not yet learned variety."""
 COVERAGE, DIVERSITY, ALIKE = 0.3, 0.6, 0.35
 """Share of real pictures that have a generated one near; mean distance of two designs over that of two real ones."""
-ONE_CLASS, MANY, RECOGNISED = 0.8, 3.0, 0.1
-"""Share of the largest class; how often its share in the data; precision below which no class can be read off."""
+ONE_CLASS, MANY = 0.7, 3.0
+"""Share of the largest class; how often its share in the data."""
+GOOD, KINDS = 0.1, 0.05
+"""Precision and coverage of pictures whose class can be read off: noise looks like some class, too."""
 
 
 def one_class(chart: Chart) -> Diagnosis | None:
     """Nearly all designs are of one class, and can be recognised as such."""
-    share, usual, precision = (chart.looks(name) for name in ("top_share", "top_usual", "precision"))
-    if share is None or usual is None or chart.step < TRAINED or (precision or 0.0) < RECOGNISED:
+    share, usual = chart.looks("top_share"), chart.looks("top_usual")
+    if share is None or usual is None or chart.step < TRAINED or not _readable(chart):
         return None
     if share < ONE_CLASS or share < MANY * usual:
         return None
@@ -28,6 +30,10 @@ def one_class(chart: Chart) -> Diagnosis | None:
     return _told(chart, "one-class collapse", min(0.95, 0.5 + share / 2), evidence)
 
 
+def _readable(chart: Chart) -> bool:
+    return (chart.looks("precision") or 0.0) >= GOOD and (chart.looks("coverage") or 0.0) >= KINDS
+
+
 def mode_collapse(chart: Chart) -> Diagnosis | None:
     """The designs resemble one another, and leave most of the data out."""
     coverage, diversity = chart.looks("coverage"), chart.looks("diversity")
@@ -36,9 +42,11 @@ def mode_collapse(chart: Chart) -> Diagnosis | None:
     share, usual = chart.looks("top_share"), chart.looks("top_usual")
     few = coverage < COVERAGE and diversity < DIVERSITY
     uneven = (
-        share is not None and usual is not None and share > max(0.3, MANY * usual)
-        and (chart.looks("precision") or 0.0) >= RECOGNISED
-    )  # fmt: skip
+        share is not None
+        and usual is not None
+        and share > max(0.3, MANY * usual)
+        and (_readable(chart) or (share > ONE_CLASS and coverage < KINDS))
+    )
     if not few and not uneven:
         return None
     floor = chart.looks("floor_coverage")

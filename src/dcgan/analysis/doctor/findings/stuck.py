@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dcgan.analysis.doctor.chart import EARLY, Chart
 from dcgan.analysis.doctor.diagnosis import STOP, Diagnosis
@@ -40,12 +39,12 @@ def double_sigmoid(chart: Chart) -> Diagnosis | None:
     since = impossible if impossible is not None else confident
     if since is None:
         return None
+    scores = f"{chart.recent('real_score') or 0:.2f} and {chart.recent('fake_score') or 0:.2f}"
+    loss = f"D's loss is {chart.recent('loss_d') or 0:.4f}"
     told = (
-        f"D's loss {chart.recent('loss_d'):.4f} is below {-_log(chart, real, fake):.2f}, the least that BCE can be with "
-        f"scores of {chart.recent('real_score'):.2f} and {chart.recent('fake_score'):.2f}"
+        f"{loss}, and with scores of {scores} BCE is at least {_least(chart):.2f}"
         if impossible is not None
-        else f"D scores real {chart.recent('real_score'):.2f} and fake {chart.recent('fake_score'):.2f}, and its loss "
-        f"stays at {chart.recent('loss_d'):.4f}"
+        else f"{loss}, though D scores real and fake {scores}"
     )
     return Diagnosis(
         "double sigmoid",
@@ -58,9 +57,10 @@ def double_sigmoid(chart: Chart) -> Diagnosis | None:
     )  # fmt: skip
 
 
-def _log(chart: Chart, real: NDArray[np.float64], fake: NDArray[np.float64]) -> float:
-    real_score, fake_score = chart.recent("real_score") or 0.5, chart.recent("fake_score") or 0.5
-    return math.log(max(real_score, 1e-9)) + math.log(max(1 - fake_score, 1e-9))
+def _least(chart: Chart) -> float:
+    """The least that BCE can be with the newest mean scores."""
+    real, fake = chart.recent("real_score") or 0.5, chart.recent("fake_score") or 0.5
+    return -math.log(max(real, 1e-9)) - math.log(max(1 - fake, 1e-9))
 
 
 def stuck(chart: Chart) -> Diagnosis | None:
@@ -99,7 +99,7 @@ def stuck(chart: Chart) -> Diagnosis | None:
     evidence.append(f"for {chart.step - since:,} steps")
     jump = chart.confirmed.get("jump")
     if jump is not None:
-        told = f"with G frozen, {chart.confirmed.get('steps', 200):.0f} steps of D alone change its accuracy by {jump:+.0%}"
+        told = f"with G frozen, 200 steps of D alone change its accuracy by {jump:+.0%}"
         evidence.append(
             told + (": D can learn, and was stuck" if jump > 0.15 else ": D cannot learn as it is")
         )
