@@ -13,7 +13,8 @@ from dcgan.run import Run
 def diagnosed(run: Run, data: Dataset, tell: Callable[[str], None]) -> Mapping[str, Any]:
     """The doctor's verdict on a run, as it is kept in its folder; anew each time, since doctors learn."""
     tell(f"the doctor looks at {run.name}")
-    return see(run, data=data, confirmed=False).to_dict()
+    verdict: Mapping[str, Any] = see(run, data=data, confirmed=False).to_dict()
+    return verdict
 
 
 def in_words(verdict: Mapping[str, Any]) -> str:
