@@ -25,6 +25,7 @@ from dcgan.model import Model
 from dcgan.pictures import png, sheet
 from dcgan.run import Run
 from dcgan.training import folder as layout
+from dcgan.training.checkpoint import best_manifest
 
 SHOWN, A_CLASS = 100, 12
 Tell = Callable[[str], None]
@@ -149,9 +150,15 @@ def _made(
         model.name,
         np.ascontiguousarray(images.transpose(0, 3, 1, 2)),
         _translated(labels, model.classes, real.classes),
-        checkpoint=str(start) if run else None,
+        checkpoint=_which(run, start) if run else None,
         step=model.facts.get("step"),
     )
+
+
+def _which(run: Run, start: str | int) -> str:
+    """What the checkpoint is called: without scores during training there is no best one."""
+    scored = best_manifest(run.folder / layout.CHECKPOINTS)
+    return "last" if start == "best" and scored is None else str(start)
 
 
 def _translated(

@@ -115,7 +115,7 @@ def lines(scores: Scores) -> list[str]:
         ),
         ("MS-SSIM in a class", scores.ms_ssim, scores.ms_ssim_data, "higher is less varied"),
         ("class balance", scores.balance, scores.balance_data, "1 is even"),
-        ("off the data's classes", scores.class_distance, 0.0, "share of designs"),
+        ("off the data's classes", scores.class_distance, None, "share of designs"),
         (
             "label fidelity",
             scores.fidelity,
