@@ -41,7 +41,7 @@ FINDINGS = (
     Finding("double sigmoid", double_sigmoid, "losses", (*_GAME, *_LOOKS), ends=True),
     Finding("G does not learn", frozen, "losses", (*_GAME, *_LOOKS), ends=True),
     Finding("learning rate too high", too_high, "losses", (*_GAME, *_LOOKS), ends=True),
-    Finding("stuck at ln 2", stuck, "losses", (*_GAME, *_LOOKS), ends=True),
+    Finding("stuck at ln 2", stuck, "losses", ("vanishing G gradient", "D wins", *_LOOKS), ends=True),
     Finding("memorisation", memorised, "pictures", ("D wins", "vanishing G gradient", "mode collapse")),
     Finding("vanishing G gradient", vanishing, "losses", ("D wins", "checkerboard"), ends=True),
     Finding("D wins", d_wins, "losses", ("checkerboard",)),
