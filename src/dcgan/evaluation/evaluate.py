@@ -126,6 +126,12 @@ def evaluate(
     return Judged(scores, chosen, features, reference.features, seen)
 
 
+def most(data: Dataset, unseen: Dataset | None) -> int:
+    """The most designs for which there is a floor at the same n; all the real pictures where there can be none."""
+    pairs = max(len(data) // 2, min(len(data), len(unseen)) if unseen is not None else 0)
+    return pairs if pairs >= LEAST else len(data)
+
+
 class _Reference:
     """The real side, computed once for the designs and for the floor."""
 
@@ -165,7 +171,7 @@ def _others(
     data: Dataset, unseen: Dataset | None, rest: NDArray[np.int64], count: int, seed: int
 ) -> tuple[NDArray[np.uint8], str]:
     """Real pictures that are not in the reference, and what they are called."""
-    if unseen is not None and len(unseen) >= min(count, LEAST):
+    if unseen is not None and len(unseen) >= min(count, len(rest)):
         order = stream(Stream.SCORES, seed, 0, 4).permutation(len(unseen))[:count]
         return _taken(unseen, np.sort(order)), "test split"
     return _taken(data, np.sort(rest[:count])), "the same split"
