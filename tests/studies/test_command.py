@@ -72,7 +72,17 @@ def test_a_mistake_is_one_line_and_status_2(command: Command, arguments: list[st
 
 def test_the_whole_way(command: Command) -> None:
     np.savez("shapes.npz", images=np.random.default_rng(0).integers(0, 256, (80, 28, 28), np.uint8))
-    arguments = ["fashion-2020", "--data", "shapes.npz", "--images", "256", "-n", "60", "--extractor", "fixed"]
+    arguments = [
+        "fashion-2020",
+        "--data",
+        "shapes.npz",
+        "--images",
+        "256",
+        "-n",
+        "60",
+        "--extractor",
+        "fixed",
+    ]
     status, out, err = command(*arguments)
     assert status == 0, err
     page = Path("results/fashion-2020.md")

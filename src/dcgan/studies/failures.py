@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dcgan.studies.diagnosing import in_words
+from dcgan.studies.diagnosing import findings, in_words
 from dcgan.studies.drawing import Panel, beside, curves, designs, losses
 from dcgan.studies.page import number, scores_table, table
 from dcgan.studies.study import Planned, Published, Study
@@ -154,30 +154,7 @@ def _section(one: Done) -> str:
         f"## `{one.plan.name}`: {one.plan.title}",
         f"The paper saw: {one.plan.saw}. Here: {state(one)}. The doctor: {in_words(one.verdict)}.",
     ]
-    found = one.verdict.get("diagnoses", ())
-    if found:
-        rows = [
-            [
-                str(diagnosis.get("finding", "")),
-                f"{100 * diagnosis.get('sure', 0):.0f} %",
-                str(diagnosis.get("evidence", "")),
-                str(diagnosis.get("since", "–")),
-                _mend(diagnosis),
-                str(diagnosis.get("now", "–")),
-            ]
-            for diagnosis in found
-        ]
-        parts.append(table(("finding", "sure", "evidence", "since step", "usually mends it", "now"), rows))
-    unchecked = one.verdict.get("unchecked", ())
-    if unchecked:
-        parts.append(f"Not looked for: {'; '.join(unchecked)}.")
-    return "\n\n".join(parts)
-
-
-def _mend(diagnosis: Any) -> str:
-    told = [f"`--set {setting}`" for setting in diagnosis.get("mend", ())]
-    told += [f"`--set {setting}` (new run)" for setting in diagnosis.get("anew", ())]
-    return ", ".join(told) or str(diagnosis.get("advice", "–"))
+    return "\n\n".join([*parts, *findings(one.verdict)])
 
 
 def _planned(name: str, title: str, epochs: int, budget: str, saw: str, **settings: Any) -> Planned:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dcgan.studies.diagnosing import doctor
 from dcgan.studies.drawing import Line, Panel, beside, curves, designs, losses, sample_at
 from dcgan.studies.page import number, scores_table, table
 from dcgan.studies.study import Planned, Published, Study
@@ -38,6 +39,8 @@ def body(page: Page, done: list[Done]) -> str:
             _course(page, done),
             "## At the end of each run",
             _ends(page, done),
+            "## The doctor",
+            doctor(done),
             "## Its human judges, and our scores",
             _people(gan, dcgan, images, seconds),
         ]
