@@ -110,7 +110,7 @@ RESULT = {
     "step": 700,
     "checkpoint": "best",
     "frechet": 21.3,
-    "floor": 1.8,
+    "floor": {"frechet": 1.8, "precision": 0.93},
     "kid": 0.0123,
     "kid_spread": 0.0011,
     "precision": 0.71,

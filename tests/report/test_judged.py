@@ -35,7 +35,7 @@ def test_the_whole_evaluation_is_on_the_page(run):
         "roll back",
         f"dcgan resume stripes-run --runs-dir {run.parent} --from best --set g_lr=1e-4",
         "extractor domain", "n = 10,000", "against the test split", "test accuracy 0.921", "best, step 700",
-        "21.3", "1.8", "0.0123 ± 0.0011", "extractor “fixed” on n = 1,000 pictures", "66.7 %", "90 %",
+        "21.3 floor 1.8", "0.71 floor 0.93", "0.0123 ± 0.0011", "extractor “fixed” on n = 1,000 pictures", "66.7 %", "90 %",
         "Closest training images", "Samples of each class",
     ):  # fmt: skip
         assert words in page.text, words
@@ -89,7 +89,7 @@ def test_findings_of_the_training_stand_beside_the_doctor_s(run):
 def test_only_settings_of_ours_stand_in_a_command(bare, mend):
     write_evaluation(bare, doctor=[DIAGNOSIS | {"mend": [mend, "d_lr=2e-4"]}])
     page = page_of(bare)
-    assert "--from best --set d_lr=2e-4" in page.text and " ".join(mend.split()) in page.text
+    assert "--from last --set d_lr=2e-4" in page.text and " ".join(mend.split()) in page.text
     assert f"--set {mend}" not in page.text
 
 

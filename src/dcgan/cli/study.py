@@ -53,7 +53,9 @@ def study(
     from dcgan.studies import STUDIES, find_study
 
     if name is None:
-        show_rows([_row(one) for one in STUDIES.values()], as_json, {"minutes": "{:g}".format}, hide=("paper",))
+        show_rows(
+            [_row(one) for one in STUDIES.values()], as_json, {"minutes": "{:g}".format}, hide=("paper",)
+        )
         return
     found = find_study(name)
     given: dict[str, float] = {

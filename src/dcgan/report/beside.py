@@ -13,7 +13,10 @@ ROWS = (("real", "generated"), ("classes",), ("closest",))
 CAPTIONS = {
     "real": ("Real", "Pictures of the data."),
     "generated": ("Generated", "Pictures of the model, not chosen by hand."),
-    "classes": ("Samples of each class", "A row a class, each drawn when that class was asked for."),
+    "classes": (
+        "Samples of each class",
+        "A row a class: the one asked for, or, of a model without classes, the one that the labeller sees.",
+    ),
     "closest": (
         "Closest training images",
         "The generated pictures that lie nearest to a training image, each beside that image: should they be the same, "

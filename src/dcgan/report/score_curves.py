@@ -142,7 +142,13 @@ def newest_score(record: Record, results: Sequence[dict[str, Any]]) -> dict[str,
             if distance is not None and extractor and n is not None and max(abs(distance), abs(n)) < 1e15:
                 rank = TRUSTED.index(extractor) if extractor in TRUSTED else len(TRUSTED)
                 told = {"frechet": distance, "extractor": extractor[:60], "n": int(n)}
-                known.append((rank, told | {"floor": number(one.get("floor"))}))
+                floor = one.get("floor")  # of a check-up a number, of an evaluation one for each score
+                known.append(
+                    (
+                        rank,
+                        told | {"floor": number(floor.get("frechet") if isinstance(floor, dict) else floor)},
+                    )
+                )
         if known:
             return min(known, key=lambda pair: pair[0])[1]
     return None

@@ -14,20 +14,22 @@ COLUMNS = 3
 TABLES = 12
 METRICS = {
     "frechet": ("Fréchet distance", -1),
-    "floor": ("its floor, real against real", 0),
     "kid": ("KID, unbiased", -1),
     "precision": ("Precision", 1),
     "recall": ("Recall", 1),
     "density": ("Density", 1),
     "coverage": ("Coverage", 1),
-    "entropy": ("Entropy of the classes", 0),
+    "balance": ("Balance of the classes, 1 is even", 0),
+    "balance_data": ("the data's own", 0),
+    "class_distance": ("Designs off the data's classes", -1),
     "fidelity": ("Label fidelity", 1),
     "accuracy_score": ("Classification accuracy score", 1),
+    "accuracy_score_real": ("of as many real pictures", 0),
     "ms_ssim": ("MS-SSIM within a class", 0),
     "ms_ssim_data": ("the data's own", 0),
 }
 """What each score is called, and whether more of it is better (1), less (−1) or neither."""
-FACTS = 6
+FACTS = ("trained_on", "labels", "test_accuracy")
 
 Result = dict[str, Any]
 
@@ -85,7 +87,14 @@ def _cell(key: str, value: float | None, result: Result, best: bool) -> str:
         return "–"
     spread = number(result.get("kid_spread")) if key == "kid" else None
     told = quantity(value) + (f" ± {quantity(spread)}" if spread is not None and abs(spread) < 1e15 else "")
-    return f"<strong>{told}</strong>" if best else told
+    floors = result.get("floor")
+    floor = number(floors.get(key)) if isinstance(floors, dict) else None
+    beside = (
+        f' <span class="muted">floor {quantity(floor)}</span>'
+        if floor is not None and abs(floor) < 1e15
+        else ""
+    )
+    return (f"<strong>{told}</strong>" if best else told) + beside
 
 
 def _column(result: Result) -> str:
@@ -114,7 +123,8 @@ def _how(result: Result) -> str:
     if seed is not None and abs(seed) < 1e19:
         told.append(f"seed {seed:.0f}")
     facts = result.get("extractor_facts")
-    for name, value in list(facts.items())[:FACTS] if isinstance(facts, dict) else []:
+    for name in FACTS if isinstance(facts, dict) else ():
+        value = facts.get(name)
         known = number(value)
         if isinstance(value, str) or known is not None:
             shown = value if known is None else quantity(known)

@@ -91,7 +91,9 @@ def _mend(mend: list[str], record: Record) -> str:
     options = " ".join(f"--set {setting}" for setting in settings)
     built = [setting for setting in settings if FIELDS[setting.partition("=")[0]].metadata["architecture"]]
     if not built:
-        line, how = f"{command('resume', record.folder)} --from best {options}", "from its best checkpoint"
+        scored = any("frechet" in event for event in record.of("score"))
+        start, how = ("best", "from its best checkpoint") if scored else ("last", "from here on")
+        line = f"{command('resume', record.folder)} --from {start} {options}"
     else:
         line, how = f"dcgan train {_source(record)} {options}", "in a new run, as the networks change"
     head = "And, in settings" if told else "What usually mends it"
