@@ -57,7 +57,7 @@ def generators(train: Pixels, held_out: Pixels, models: list[str], n: int) -> It
     first, second = train[draw.choice(few, n)], train[draw.choice(few, n)]
 
     def noise(sigma: float) -> NDArray[np.float64]:
-        return draw.normal(0, sigma, first.shape)
+        return np.asarray(draw.normal(0, sigma, first.shape), np.float64)
 
     for sigma in (0, 8, 25):
         yield f"20 replayed, noise {sigma}", clipped(first + noise(sigma))
@@ -91,9 +91,14 @@ def main() -> None:
     features = features_of(options.extractor)
     known, reference = features(train), features(held_out[: options.n])
     print(f"\n{options.data}, {features.name}, {options.n:,} pictures each\n")
-    print(
-        "| pictures | ratio of medians (95 %) | below 1st, 5th percentile | isolated (95 %) | alarm | birthday: support |"
+    heads = (
+        "ratio of medians (95 %)",
+        "below 1st, 5th percentile",
+        "isolated (95 %)",
+        "alarm",
+        "birthday: support",
     )
+    print(f"| pictures | {' | '.join(heads)} |")
     print("|---|---|---|---|---|---|")
     for name, images in generators(train, held_out[options.n :], options.model, options.n):
         own = features(images)

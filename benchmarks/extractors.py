@@ -24,7 +24,7 @@ Images = NDArray[np.uint8]
 
 
 def clipped(x: NDArray[np.floating]) -> Images:
-    return np.clip(np.rint(x), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(x), 0, 255), np.uint8)
 
 
 def blurred(images: Images, passes: int) -> Images:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dcgan.errors import DcganError, Diverged, Interrupted
+from dcgan.errors import Collapsed, DcganError, Diverged, Interrupted
 from dcgan.version import __version__
 
 if TYPE_CHECKING:
     from dcgan.api import load, resume, train
     from dcgan.data import Dataset, open_dataset
+    from dcgan.judge import evaluate
+    from dcgan.labels import label
     from dcgan.model import Model
     from dcgan.recipe import Recipe
     from dcgan.run import Run
 
 __all__ = [
+    "Collapsed",
     "Dataset",
     "DcganError",
     "Diverged",
@@ -28,6 +31,8 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "evaluate",
+    "label",
     "load",
     "open_dataset",
     "resume",
@@ -39,6 +44,8 @@ _HOMES = {
     "Model": "dcgan.model",
     "Recipe": "dcgan.recipe",
     "Run": "dcgan.run",
+    "evaluate": "dcgan.judge",
+    "label": "dcgan.labels",
     "load": "dcgan.api",
     "open_dataset": "dcgan.data",
     "resume": "dcgan.api",

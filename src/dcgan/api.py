@@ -15,6 +15,7 @@ from dcgan.data.check.preflight import preflight, summary_lines
 from dcgan.errors import DcganError, enough_memory, expect, one_of
 from dcgan.files import exists, is_file, is_folder
 from dcgan.model import Model, load_model
+from dcgan.observe import RunObserver
 from dcgan.presets import Preset, preset_for
 from dcgan.presets import preset as find_preset
 from dcgan.recipe import Recipe
@@ -259,7 +260,7 @@ def write_report(folder: Path) -> None:
 def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> Run:
     reporter = _Reporter(folder, watch)
     try:
-        fit(folder, recipe, data, Engine.choose(recipe.precision), reporter)
+        fit(folder, recipe, data, Engine.choose(recipe.precision), reporter, RunObserver(recipe, data))
     except BaseException:
         # What ended the run is told; a report that cannot be drawn as well is not worth a word beside it.
         with suppress(Exception):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan.errors import DcganError
+from dcgan.evaluation.labelling import Tally, columns
 from dcgan.files import TEMPORARY, exists, is_folder, make_folder, refused, write_atomic
 from dcgan.model import Model
 from dcgan.pictures import png, sheet
@@ -22,7 +23,11 @@ from dcgan.training.folder import new_name, slug
 
 MANIFEST, SHEET = "manifest.csv", "sheet.png"
 COLUMNS = ("file", "seed", "index", "label", "score")
+LABELLED = ("class", "confidence", "runner_up", "runner_up_confidence")
+"""Columns that a labeller adds: the class it sees, how sure it is (0 … 1), and the next likely class."""
 ON_SHEET = 400
+CLASSES = "classes"
+"""The folder of the folders per class: nothing lies beside these, so that it can be trained on as it is."""
 
 
 def write_designs(
@@ -33,15 +38,20 @@ def write_designs(
     label: Sequence[str] | None = None,
     seed: int = 0,
     balanced: bool = False,
+    tally: Tally | None = None,
+    by_class: bool = False,
+    folders: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write `count` designs of `seed` into a new folder `out` and return it: PNGs, `manifest.csv`, `sheet.png`.
 
     The folder appears when it is complete: made beside its place first, then renamed. The manifest's columns are
     file, seed, index, label (empty without classes) and score, D's logit: higher looks more real to D.
+    tally: labels the designs, in the columns of `LABELLED`. by_class: the sheet has a row for each class seen in them,
+    the most confident first. folders: each design lies in classes/CLASS, the class seen in it.
     progress is told (done, count).
     """
-    _check_place(out)
+    check_place(out)
     blocks = model.blocks(count, label=label, seed=seed, balanced=balanced)
     make_folder(out.parent)
     making = out.with_name(f"{TEMPORARY}{out.name}")
@@ -50,7 +60,8 @@ def write_designs(
     try:
         rows = io.StringIO()
         table = csv.writer(rows, lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow([*COLUMNS, *(LABELLED if tally else ())])
+        places = class_folders(tally.labeller.classes) if tally and folders else ()
         shown: list[NDArray[np.uint8]] = []
         shown_labels: list[NDArray[np.int64]] = []
         done = 0
@@ -58,10 +69,16 @@ def write_designs(
             names = (
                 [""] * len(block.index) if block.labels is None else [model.classes[k] for k in block.labels]
             )
-            for index, image, name, score in zip(block.index, block.images, names, block.scores, strict=True):
+            found = tally.add(block.images.transpose(0, 3, 1, 2)) if tally else None
+            rest = zip(block.index, block.images, names, block.scores, strict=True)
+            for at, (index, image, name, score) in enumerate(rest):
                 file = f"{index:06d}-{file_word(name)}.png" if name else f"{index:06d}.png"
+                if found and places:
+                    file = f"{CLASSES}/{places[found.label[at]]}/{file}"
+                    make_folder((making / file).parent)
                 (making / file).write_bytes(png(image))
-                table.writerow([file, seed, index, name, f"{score:.4f}"])
+                seen = columns(found, at, tally.labeller.classes) if tally and found else []
+                table.writerow([file, seed, index, name, f"{score:.4f}", *seen])
             if done < ON_SHEET:
                 shown.append(block.images)
                 shown_labels += [] if block.labels is None else [block.labels]
@@ -69,7 +86,12 @@ def write_designs(
             if progress:
                 progress(done, count)
         write_atomic(making / MANIFEST, rows.getvalue())
-        write_atomic(making / SHEET, _contact_sheet(model, shown, shown_labels, count))
+        write_atomic(
+            making / SHEET,
+            png(tally.sheet(f"{model.name}: {count:,} designs by the class seen in them"))
+            if tally and by_class
+            else _contact_sheet(model, shown, shown_labels, count),
+        )
         if exists(out):
             out.rmdir()
         making.rename(out)
@@ -97,7 +119,21 @@ def file_word(name: str) -> str:
         return slug(name)
 
 
-def _check_place(out: Path) -> None:
+def class_folders(classes: Sequence[str]) -> tuple[str, ...]:
+    """A folder's name for each class, safe on any disk; what would be one folder is told apart by a number."""
+    taken: set[str] = set()
+    names = []
+    for name in classes:
+        word = file_word(name)
+        place, number = word, 2
+        while place.casefold() in taken:
+            place, number = f"{word}-{number}", number + 1
+        taken.add(place.casefold())
+        names.append(place)
+    return tuple(names)
+
+
+def check_place(out: Path) -> None:
     """Refuse a folder that holds something, and one that cannot be replaced by a new one."""
     if not out.name or out.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise DcganError(

@@ -13,10 +13,10 @@ from dcgan.analysis.memorization import memorization
 from dcgan.analysis.nearest import CLOSEST, write_closest
 from dcgan.data import Dataset, open_dataset
 from dcgan.data.sampling import Stream, stream
-from dcgan.errors import DcganError, enough_memory, expect
-from dcgan.evaluation.evaluate import Judged, Made
+from dcgan.errors import DcganError, enough_memory, expect, one_of
+from dcgan.evaluation.choosing import NAMES, choose
+from dcgan.evaluation.evaluate import Judged, Made, most
 from dcgan.evaluation.evaluate import evaluate as judge
-from dcgan.evaluation.choosing import choose
 from dcgan.evaluation.kept import Labeller
 from dcgan.evaluation.reference import held_out, open_alike
 from dcgan.evaluation.scores import FOLDER, Scores, keep
@@ -25,6 +25,7 @@ from dcgan.model import Model
 from dcgan.pictures import png, sheet
 from dcgan.run import Run
 from dcgan.training import folder as layout
+from dcgan.training.checkpoint import best_manifest
 
 SHOWN, A_CLASS = 100, 12
 Tell = Callable[[str], None]
@@ -62,10 +63,17 @@ def evaluate(
     arguments.check_numbers(seed=seed)
     if type(n) is not int or not 50 <= n <= 1_000_000:
         raise DcganError(f"-n is {n!r:.80}: must be from 50 to 1,000,000")
+    if extractor not in NAMES:
+        raise one_of("extractor", extractor, NAMES)
     run, model, folder = _source(source, start, Path(runs_dir))
     real = _real(run, model, folder, data, split, tell)
     unseen = held_out(real.describe(), real.size, real.channels)
     found, labeller = choose(extractor, real, unseen, tell=tell, progress=progress)
+    if n > (limit := most(real, unseen)):
+        tell(
+            f"n is {limit:,}: of so many there are real pictures for the scores, and as many more for the floor"
+        )
+        n = limit
     made = _made(run, model, folder, real, n, seed, start, tell)
     judged = judge(
         made, real, found, unseen=unseen, labeller=labeller, accuracy=accuracy, seed=seed, tell=tell
@@ -142,9 +150,15 @@ def _made(
         model.name,
         np.ascontiguousarray(images.transpose(0, 3, 1, 2)),
         _translated(labels, model.classes, real.classes),
-        checkpoint=str(start) if run else None,
+        checkpoint=_which(run, start) if run else None,
         step=model.facts.get("step"),
     )
+
+
+def _which(run: Run, start: str | int) -> str:
+    """What the checkpoint is called: without scores during training there is no best one."""
+    scored = best_manifest(run.folder / layout.CHECKPOINTS)
+    return "last" if start == "best" and scored is None else str(start)
 
 
 def _translated(

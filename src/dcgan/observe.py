@@ -14,7 +14,7 @@ from dcgan.training.trainer import Trainer
 
 
 class RunObserver:
-    """A `training.observer.Observer`. With the recipe's `stop_on_collapse`, a finding that does not mend ends the run."""
+    """A `training.observer.Observer`. With `stop_on_collapse`, a finding that does not mend ends the run."""
 
     def __init__(self, recipe: Recipe, data: Dataset) -> None:
         facts = data.describe()

@@ -148,7 +148,8 @@ def pairs_sheet(
     if left.shape != right.shape or len(captions) != len(left):
         raise ValueError("left and right must be of one shape, with a caption for each pair")
     scale = max(1, round(side / max(left.shape[1:3])))
-    both = np.concatenate([_enlarge(left, scale), _enlarge(right, scale)], axis=2)
+    left, right = _enlarge(left, scale), _enlarge(right, scale)
+    both = np.concatenate([left, np.full_like(left[:, :, :GAP], PAPER), right], axis=2)
     font = _font("".join(captions) + caption)
     columns = min(per_row, len(both))
     cell = max(both.shape[2], *(math.ceil(font.getlength(words)) for words in captions)) + MARGIN

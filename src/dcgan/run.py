@@ -161,6 +161,7 @@ def _model(name: str, path: Path, expected: Mapping[str, Any], engine: Engine | 
         "images": manifest.images,
         "seconds": manifest.seconds,
         **manifest.made_with,
+        **({"data_sha256": manifest.data_sha256} if manifest.data_sha256 else {}),
     }
     return Model(
         name,

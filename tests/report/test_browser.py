@@ -4,9 +4,10 @@ import json
 import shutil
 
 import pytest
-from stripes_run import DATA, journal_line, make_run, write_journal
+from stripes_run import DATA, DIAGNOSIS, RESULT, journal_line, make_run, write_evaluation, write_journal
 
 from dcgan.report import write_report
+from dcgan.report.compare import read_side, write_comparison
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (Debian: apt-get install chromium)")
@@ -187,3 +188,24 @@ def test_a_hostile_class_name_does_nothing(show, run):
     page = show(write_report(run))
     assert "owned" not in page.title()
     assert name[:40] in page.inner_text(".classes")
+
+
+def test_an_evaluated_run_and_a_comparison_fit_a_phone(show, run, tmp_path):
+    long = "unbreakable" * 30
+    write_evaluation(
+        run,
+        doctor=[DIAGNOSIS | {"finding": long, "mend": ["g_lr=1e-4", long]}],
+        results=[RESULT | {"extractor": long, "step": step} for step in (1, 2, 3)],
+        histogram={"classes": [long, "b"], "data": [0.5, 0.5], "generated": [1.0, 0.0]},
+    )
+    folders = [run, *(shutil.copytree(run, tmp_path / f"{name}-{'x' * 100}") for name in "abcdefg")]
+    grid = (run / "evaluation" / "real.png").read_bytes()
+    page_file = tmp_path / "compare.html"
+    write_comparison(page_file, [read_side(folder, grid) for folder in folders], "The same z.")
+    for report in (write_report(run), page_file):
+        for width in (390, 1280):
+            page = show(report, width)
+            assert too_wide(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    colours = page.eval_on_selector_all("th .key", "all => all.map(one => getComputedStyle(one).color)")
+    assert len(set(colours)) == 8

@@ -49,7 +49,7 @@ def every_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         "_due",
         lambda self, what, every: self.trainer.step - self.marks[what][1] >= between[what],
     )
-    monkeypatch.setattr(Scoring, "affords", lambda self, sitting, last=False: self.every > 0)
+    monkeypatch.setattr(Scoring, "affords", lambda self, sitting, images, last=False: self.every > 0)
 
 
 def run(tmp_path: Path, observer: Told, steps: int = 12, **changes: Any) -> Path:
@@ -116,15 +116,16 @@ def test_a_finding_that_ends_the_run_saves_it_first_and_names_the_best(tmp_path:
     assert "stop" not in doctor and doctor["finding"] == "mode collapse"
 
 
-def test_scores_stay_below_their_share_of_the_time() -> None:
+@pytest.mark.parametrize("rate", [5, 100, 2000])
+def test_scores_stay_below_their_share_of_the_time(rate: int) -> None:
     scoring, now, spent = Scoring(30.0), 0.0, 0.0
-    while now < 3600:
+    while now < 36_000:
         now += 1.0
-        if scoring.affords(now):
-            cost = 4.0 if spent == 0 else 2.0
+        if scoring.affords(now, int(rate * now)):
+            cost = (1.5 if spent == 0 else 1.0) * 1000 / rate
             scoring.note(int(now), 1.0, cost)
             now, spent = now + cost, spent + cost
-            assert now >= 30
-    assert 0.03 < spent / now <= 0.05
-    assert not Scoring(0.0).affords(1e6)
-    assert not Scoring(30.0).affords(29.0, last=True)
+            assert now >= 30 and spent <= 0.05 * now
+    assert 0 < spent <= 0.04 * now
+    assert not Scoring(0.0).affords(1e6, 10**9)
+    assert not Scoring(30.0).affords(29.0, 10**6, last=True)

@@ -1,17 +1,17 @@
 """The birthday test: how many different pictures a generator makes, told from how soon two are the same.
 
-Among s pictures drawn from K equally frequent ones, two are the same with probability 1/2 when s is about √(2 ln 2 · K).
-Arora & Zhang 2017 ("Do GANs actually learn the distribution?") turn this around: when a batch of s pictures holds
-a duplicate with probability ½ or more, most of what the generator makes comes from about s² pictures.
+Among s pictures drawn from K equally frequent ones, two are the same with probability ½ when s is about
+√(2 ln 2 · K). Arora & Zhang 2017 ("Do GANs actually learn the distribution?") turn this around: when a batch of s
+pictures holds a duplicate with probability ½ or more, most of what the generator makes comes from about s² pictures.
 
 What it can't show: what is a duplicate is a matter of a threshold. Blurry pictures are duplicates sooner, and pixels
-or features call pictures different that a person would not. So the same test on as many real pictures belongs beside it.
+or features call pictures different that a person would not. So the same test on as many real pictures belongs beside
+it, and a support in the thousands says as much of blur as of variety.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dcgan.data.images import fit_all, with_channels
-from dcgan.data.sampling import BatchSampler, Stream, stream, torch_seed
+from dcgan.data.sampling import BatchSampler, torch_seed
 
 Progress = Callable[[int, int], None]
 
@@ -38,7 +38,8 @@ class HashingAutoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         code = torch.relu(self.encoder(x))
-        return self.decoder(nn.functional.dropout(code, DROPOUT, self.training))
+        rebuilt: Tensor = self.decoder(nn.functional.dropout(code, DROPOUT, self.training))
+        return rebuilt
 
 
 def crops(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -53,7 +54,7 @@ def codes(images: NDArray[np.uint8], seed: int = 0, *, progress: Progress | None
 
 
 def activations(
-    images: NDArray[np.uint8], seed: int = 0, steps: int = STEPS, progress: Progress | None = None
+    images: NDArray[np.uint8], seed: int = 0, *, progress: Progress | None = None
 ) -> NDArray[np.float32]:
     """Train the autoencoder on `images` and return their codes before the ReLU: float32 (N, 128).
 
@@ -66,7 +67,7 @@ def activations(
         network = HashingAutoencoder().train()
         optimizer = torch.optim.Adam(network.parameters(), RATE)
         sampler = BatchSampler(len(pixels), BATCH, seed)
-        for step in range(steps):
+        for step in range(STEPS):
             torch.manual_seed(torch_seed(seed, step + 1, 0))
             clean = pixels[torch.from_numpy(sampler.indices(step))].float() / 255 - mean
             rebuilt = network(clean + NOISE * torch.randn_like(clean))
@@ -74,10 +75,10 @@ def activations(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            if progress and (step % 50 == 49 or step + 1 == steps):
-                progress(step + 1, steps)
+            if progress and (step % 50 == 49 or step + 1 == STEPS):
+                progress(step + 1, STEPS)
     network.eval()
     with torch.inference_mode():
         return torch.cat(
-            [network.encoder(block.float() / 255 - mean) for block in pixels.split(_BLOCK)]
+            [network.encoder(block.float() / 255 - mean) for block in torch.split(pixels, _BLOCK)]
         ).numpy()

@@ -102,7 +102,7 @@ def look_for_copies(
 
 
 def closest_picture(generated: Pixels, train: Pixels, pairs: tuple[Pair, ...]) -> Pixels:
-    """uint8 HWC: each pair generated | nearest training picture, captioned with what `Pair` says of it. Images: NCHW."""
+    """uint8 HWC: each pair generated | nearest training picture, captioned with `Pair`'s numbers. Images: NCHW."""
     left = generated[[pair.generated for pair in pairs]].transpose(0, 2, 3, 1)
     right = train[[pair.train for pair in pairs]].transpose(0, 2, 3, 1)
     captions = [f"{pair.distance:.3g} ({pair.isolation:.2f} of 6th)" for pair in pairs]

@@ -97,7 +97,9 @@ def pairs_within(features: Floats, apart: float) -> Iterator[NDArray[np.int64]]:
             close = torch.cat(
                 [
                     (rows[a] - rows[b]).norm(dim=1) <= apart
-                    for a, b in zip(first.split(_REFERENCES), second.split(_REFERENCES), strict=True)
+                    for a, b in zip(
+                        torch.split(first, _REFERENCES), torch.split(second, _REFERENCES), strict=True
+                    )
                 ]
             )
             yield torch.stack([first[close], second[close]], 1).numpy()

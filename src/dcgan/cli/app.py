@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli import compare, datasets, dedup, demo, doctor, generate, lists, nearest, presets, train
+from dcgan.cli import (
+    compare,
+    datasets,
+    dedup,
+    demo,
+    doctor,
+    evaluate,
+    generate,
+    label,
+    lists,
+    nearest,
+    presets,
+    study,
+    train,
+)
 from dcgan.version import __version__
 
 app = typer.Typer(
@@ -40,6 +54,8 @@ def root(
 app.command("train")(train.train)
 app.command("resume")(train.resume)
 app.command("generate")(generate.generate)
+app.command("label")(label.label)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(generate.export)
 app.command("report")(train.report)
 app.command("doctor")(doctor.doctor)
@@ -47,6 +63,7 @@ app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("runs")(lists.runs)
 app.command("nearest")(nearest.nearest)
+app.command("study")(study.study)
 app.add_typer(presets.app, name="presets")
 app.add_typer(datasets.app, name="datasets")
 datasets.app.command("dedup")(dedup.dedup)

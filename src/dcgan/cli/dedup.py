@@ -26,7 +26,7 @@ def dedup(
     threshold: Annotated[
         int,
         typer.Option(metavar="BITS", help="Bits of 128 that the codes of duplicates may differ in, 0 to 16."),
-    ] = 2,
+    ] = 0,
     split: Annotated[str, typer.Option(help="train, test or all.")] = "train",
     seed: Annotated[int, typer.Option(help="Seed of the autoencoder.")] = 0,
 ) -> None:
@@ -45,6 +45,7 @@ def dedup(
         IMAGES,
         LIST,
         SHEET,
+        check_threshold,
         copy_kept,
         find_near_duplicates,
         write_list,
@@ -59,6 +60,7 @@ def dedup(
         raise DcganError("--out has a list of its own: give it or --list")
     if list_ and list_.suffix.lower() != ".csv":
         raise DcganError(f"{list_}: the list is a CSV, so its name ends in .csv")
+    check_threshold(threshold)
     for path in (out, list_):
         if path and exists(path):
             raise DcganError(f"{path} exists: choose another name")

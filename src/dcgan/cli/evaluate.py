@@ -29,7 +29,9 @@ def evaluate(
         str,
         typer.Option(help="What sees the pictures: domain, fixed, pixels, or inception (the FID's)."),
     ] = "domain",
-    n: Annotated[int, typer.Option("-n", help="Designs, and real pictures, at most.")] = 10_000,
+    n: Annotated[
+        int, typer.Option("-n", help="Designs, and real pictures; fewer where the data is smaller.")
+    ] = 10_000,
     split: Annotated[str, typer.Option(help="Which real pictures: train, test or all.")] = "train",
     seed: Annotated[int, typer.Option(help="Seed of the designs and of every draw.")] = 0,
     from_: From = "best",
@@ -113,7 +115,7 @@ def lines(scores: Scores) -> list[str]:
         ),
         ("MS-SSIM in a class", scores.ms_ssim, scores.ms_ssim_data, "higher is less varied"),
         ("class balance", scores.balance, scores.balance_data, "1 is even"),
-        ("off the data's classes", scores.class_distance, 0.0, "share of designs"),
+        ("off the data's classes", scores.class_distance, None, "share of designs"),
         (
             "label fidelity",
             scores.fidelity,

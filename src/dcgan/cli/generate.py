@@ -42,12 +42,18 @@ def generate(
     balanced: Annotated[bool, typer.Option("--balanced", help="Every class in turn.")] = False,
     seed: Annotated[int, typer.Option(help="Design i of a seed is always the same picture.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder to make. [default: designs/NAME-1, -2, …]")] = None,
+    labeller: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Labelled pictures whose classes the designs are sorted into."),
+    ] = None,
     from_: From = "best",
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Make N new designs: a PNG file each, manifest.csv (file, seed, index, label, score) and sheet.png.
 
-    The score is the discriminator's logit: the higher, the more real the design looks to it.
+    The score is the discriminator's logit: the higher, the more real the design looks to it. With --labeller, or once
+    `dcgan label` or `dcgan evaluate` has learned the classes of the run's data, the manifest also has the class seen in
+    each design, the confidence, and the next likely class (class, confidence, runner_up, runner_up_confidence).
 
     \b
     Examples:
@@ -55,15 +61,34 @@ def generate(
       dcgan generate shoes -n 500 --label sneaker --seed 7 --out ./new-shoes
     """
     from dcgan import api, designs
+    from dcgan.evaluation.labelling import Tally
+    from dcgan.labels import known_labeller, labeller_for
 
-    trained = the_model(api.load(model, runs_dir=runs_dir), from_)
+    if out is not None:
+        designs.check_place(out)  # before a labeller is trained
+    loaded = api.load(model, runs_dir=runs_dir)
+    trained = the_model(loaded, from_)
+    if labeller is None:
+        sorter = known_labeller(loaded)
+    else:
+        with progress("learning") as update:
+            sorter = labeller_for(labeller, tell=tell, progress=update)
     target = out or designs.new_folder(Path("designs"), trained)
     with progress("designs") as update:
         folder = designs.write_designs(
-            trained, target, n, label=label, seed=seed, balanced=balanced, progress=update
+            trained,
+            target,
+            n,
+            label=label,
+            seed=seed,
+            balanced=balanced,
+            tally=Tally(sorter) if sorter else None,
+            progress=update,
         )
     say(f"designs   {folder}")
     say(f"manifest  {folder / designs.MANIFEST}")
+    if sorter:
+        say(f"labeller  {sorter.accuracy}")
     say(f"sheet     {folder / designs.SHEET}")
 
 

@@ -138,7 +138,8 @@ def _data(source: Run | Model | Path, data: str | None) -> tuple[Dataset, Datase
         train = open_dataset(opened, split=split, report=tell, progress=update, **options)
         if isinstance(source, Run) and data is None and train.sha256 != source.data.get("sha256"):
             raise DcganError(
-                f"{source.name} was trained on other pictures than {train.name} holds now: give the same ones with --data"
+                f"{source.name} was trained on other pictures than {train.name} holds now: "
+                "give the same ones with --data"
             )
         try:
             held_out = (

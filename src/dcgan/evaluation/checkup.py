@@ -115,9 +115,8 @@ class CheckUp:
         real = self._real
         if real.unseen is None or (trainer.recipe.conditional and real.unseen_labels is None):
             return {}
-        labels = None if real.labels is None else real.labels[:JUDGED]
-        seen = _logits(trainer, real.images[:JUDGED], labels)
-        unseen = _logits(trainer, real.unseen[:JUDGED], real.unseen_labels)
+        seen = _logits(trainer, real.images, real.labels)
+        unseen = _logits(trainer, real.unseen, real.unseen_labels)
         spread = float(np.concatenate([seen, unseen]).std())
         return {"real_logit_std": spread, "gap": float(seen.mean() - unseen.mean()) / max(spread, 1e-9)}
 
@@ -168,14 +167,16 @@ def generated_images(trainer: Trainer, count: int, seed: int = 0) -> NDArray[np.
 def _logits(
     trainer: Trainer, images: NDArray[np.uint8], labels: NDArray[np.int64] | None
 ) -> NDArray[np.float32]:
+    """D's logits for the first few of real images (N, C, H, W), as it computes when nothing is learned."""
     discriminator, found = trainer.method.networks["discriminator"], []
+    images = images[:JUDGED]
+    labels = None if labels is None or not trainer.recipe.conditional else labels[:JUDGED]
     logits = objective(trainer.recipe.objective).logits
     with _evaluating(discriminator), torch.no_grad():
         for start in range(0, len(images), BLOCK):
             here = slice(start, start + BLOCK)
             block = trainer.engine.scaled(trainer.engine.tensor(images[here]))
-            asked = trainer.recipe.conditional and labels is not None
-            known = trainer.engine.tensor(labels[here]) if asked and labels is not None else None
+            known = None if labels is None else trainer.engine.tensor(labels[here])
             found.append(logits(discriminator(block, known)).float().cpu().numpy())
     return np.concatenate(found)
 

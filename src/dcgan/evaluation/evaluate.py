@@ -126,6 +126,12 @@ def evaluate(
     return Judged(scores, chosen, features, reference.features, seen)
 
 
+def most(data: Dataset, unseen: Dataset | None) -> int:
+    """The most designs for which there is a floor at the same n; all the real pictures where there can be none."""
+    pairs = max(len(data) // 2, min(len(data), len(unseen)) if unseen is not None else 0)
+    return pairs if pairs >= LEAST else len(data)
+
+
 class _Reference:
     """The real side, computed once for the designs and for the floor."""
 
@@ -156,8 +162,8 @@ def _check(made: Made, data: Dataset) -> None:
     if made.images.shape[1:] != data.images.shape[1:]:
         (channels, height, width), (real_channels, *real) = made.images.shape[1:], data.images.shape[1:]
         raise DcganError(
-            f"{made.name} holds {height}x{width} pictures of {channels} channels and {data.name} {real[0]}x{real[1]} of "
-            f"{real_channels}: only pictures of one size can be compared"
+            f"{made.name} holds {height}x{width} pictures of {channels} channels and {data.name} {real[0]}x{real[1]} "
+            f"of {real_channels}: only pictures of one size can be compared"
         )
 
 
@@ -165,7 +171,7 @@ def _others(
     data: Dataset, unseen: Dataset | None, rest: NDArray[np.int64], count: int, seed: int
 ) -> tuple[NDArray[np.uint8], str]:
     """Real pictures that are not in the reference, and what they are called."""
-    if unseen is not None and len(unseen) >= min(count, LEAST):
+    if unseen is not None and len(unseen) >= min(count, len(rest)):
         order = stream(Stream.SCORES, seed, 0, 4).permutation(len(unseen))[:count]
         return _taken(unseen, np.sort(order)), "test split"
     return _taken(data, np.sort(rest[:count])), "the same split"
@@ -196,7 +202,7 @@ def _accuracy(
     """The accuracy score of the designs, and of as many real pictures, both on real ones that neither has seen."""
     if made.asked is None or data.labels is None:
         notes.append(
-            "no accuracy score: it needs a model that was trained with labels, and data with the same ones"
+            "no accuracy score: it needs a model that was trained with labels, and data that has them"
         )
         return {}
     if unseen is not None and unseen.labels is not None and unseen.classes == data.classes:
@@ -205,9 +211,7 @@ def _accuracy(
         left = np.setdiff1d(np.arange(len(data)), chosen)
         test, labels = _taken(data, left), data.labels[left]
     if len(test) < LEAST:
-        notes.append(
-            f"no accuracy score: it needs {LEAST} real pictures beside the reference, and there are {len(test)}"
-        )
+        notes.append(f"no accuracy score: it needs {LEAST} real pictures more, and there are {len(test)}")
         return {}
     classes = len(data.classes)
     tell("a classifier that learns from the designs alone")

@@ -45,7 +45,7 @@ def held_out(facts: Mapping[str, Any], size: tuple[int, int], channels: int) -> 
     """The test split of a run's data, if there is one that training did not see and nothing has to be fetched."""
     if facts.get("split", "train") != "train":
         return None
-    name = facts.get("source")
+    name = str(facts.get("source", ""))
     if not facts.get("path") and not (
         name in SETS and "test" in SETS[name].images and present(SETS[name], "test")
     ):

@@ -22,7 +22,8 @@ PICTURES = ("real", "generated", "classes", "closest")
 class Diagnosis:
     """One finding of the doctor, in words; what it does not say is "" or None.
 
-    sure: 0 … 1. mend: settings such as "g_lr=1e-4". since, step: training steps, when it began and when it was seen.
+    sure: 0 … 1. mend: settings such as "g_lr=1e-4"; anew: those that take a new run. advice: a sentence.
+    since, step: training steps, when it began and when it was seen.
     """
 
     finding: str
@@ -32,6 +33,8 @@ class Diagnosis:
     now: str
     since: float | None
     step: float | None
+    anew: list[str]
+    advice: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Histogram:
 @dataclass(frozen=True)
 class Judged:
     """The folder's contents. diagnoses: None where no doctor has looked. checked: what the doctor looked for.
+    unchecked: what it could not, and why. early: why it is too early for a verdict, "" when it is not.
 
     during: findings that the journal has from the training. results: the scores, oldest first.
     pictures: by their names, without ".png". notes: one sentence for each thing that could not be read.
@@ -53,6 +57,8 @@ class Judged:
 
     diagnoses: list[Diagnosis] | None
     checked: list[str]
+    unchecked: list[str]
+    early: str
     during: list[Diagnosis]
     results: list[dict[str, Any]]
     histogram: Histogram | None
@@ -72,7 +78,9 @@ def read_judged(record: Record) -> Judged:
     folder, notes = record.folder / "evaluation", list[str]()
     looked = _json(folder / "doctor.json", notes)
     there, checked = looked is not None, list[str]()
+    unchecked, early = list[str](), ""
     if isinstance(looked, dict):
+        unchecked, early = _texts(looked.get("unchecked")), _words(looked.get("early"))
         checked = _texts(looked.get("checked"))
         looked = looked.get("diagnoses")
     diagnoses = None
@@ -90,7 +98,7 @@ def read_judged(record: Record) -> Judged:
     for one in _diagnoses([event for event in record.history() if event.get("event") == "doctor"]):
         during.setdefault(one.finding, one)
     return Judged(
-        diagnoses, checked, list(during.values()), results[-RESULTS:],
+        diagnoses, checked, unchecked, early, list(during.values()), results[-RESULTS:],
         _histogram(_json(folder / "histogram.json", notes), notes), _pictures(folder, notes), notes,
     )  # fmt: skip
 
@@ -117,6 +125,8 @@ def _diagnoses(entries: list[Any]) -> list[Diagnosis]:
                     _words(entry.get("now")),
                     number(entry.get("since")),
                     number(entry.get("step")),
+                    _texts(entry.get("anew")),
+                    _words(entry.get("advice")),
                 )
             )
     return found

@@ -28,7 +28,15 @@ def verdict(record: Record, judged: Judged) -> str:
     elif judged.diagnoses is not None:
         checked = ", ".join(text(name, 80) for name in judged.checked)
         looked = f"Checked: {checked}." if checked else "A doctor has looked at this run."
-        told = f'<div class="card well"><h3>Nothing wrong found</h3><p>{looked}</p>{numbers}</div>'
+        open_ = "".join(f"<li>{text(sentence)}</li>" for sentence in judged.unchecked)
+        rest = f'<p>Could not be checked:</p><ul class="plain">{open_}</ul>' if open_ else ""
+        head = (
+            f"<h3>Too early for a verdict</h3><p>{text(judged.early)}</p>"
+            if judged.early
+            else "<h3>Nothing wrong found</h3>"
+        )
+        mood = "" if judged.early else " well"
+        told = f'<div class="card{mood}">{head}<p>{looked}</p>{rest}{numbers}</div>'
         told += f"<h3>Said during the training, and no longer</h3>{cards}" if cards else ""
     elif found:
         told = f"{cards}{numbers}<p>Seen by the check-ups during training. To have the whole run looked at:</p>{doctor}"
@@ -42,7 +50,7 @@ def in_a_word(judged: Judged) -> str:
     """The verdict as plain text for a table: findings, "nothing wrong found" or "not looked at"."""
     found = judged.findings
     if judged.diagnoses is not None and not judged.diagnoses:
-        return "nothing wrong found"
+        return "too early to tell" if judged.early else "nothing wrong found"
     return ", ".join(one.finding[:60] for one in found) if found else "not looked at"
 
 
@@ -60,7 +68,9 @@ def _card(one: Diagnosis, record: Record) -> str:
         f'<div class="card ill"><h3>{text(one.finding, 120)} {sure}</h3>'
         + (f"<p>{text(one.evidence, 1000)}</p>" if one.evidence else "")
         + (f"<p>What to do now: <strong>{text(one.now)}</strong>.</p>" if one.now else "")
+        + (f"<p>{text(one.advice, 1000)}</p>" if one.advice else "")
         + _mend(one.mend, record)
+        + _mend(one.anew, record)
         + "</div>"
     )
 

@@ -116,9 +116,7 @@ class _Session:
                     self._interrupt(stop.signum)
                 if self.finding:
                     self._collapse()
-            if trainer.step > self.scoring.step and self.scoring.affords(
-                self.seconds - self.before, last=True
-            ):
+            if trainer.step > self.scoring.step and self._affords_a_score(last=True):
                 self._score()
             self._save()
             self._sample()
@@ -159,6 +157,7 @@ class _Session:
         self.started = time.monotonic()
         restored = restore(self.folder, self.trainer)
         self.saved_step, self.before = restored.step, restored.seconds
+        self.began = self.trainer.images
         earlier = (manifest.score for _, manifest in list_manifests(self.folder / layout.CHECKPOINTS))
         self.scoring = Scoring(self.recipe.evaluate_every, earlier)
         if not exists(self.folder / layout.RECIPE) or layout.read_recipe(self.folder) != self.recipe:
@@ -193,7 +192,7 @@ class _Session:
             ended_epoch and self._due("sample", max(1.0, 0.003 * self.seconds))
         ):
             self._sample()
-        if self._due("score", self.scoring.every) and self.scoring.affords(self.seconds - self.before):
+        if self._due("score", self.scoring.every) and self._affords_a_score():
             self._score()
         if self._due("checkpoint", max(CHECKPOINT_SECONDS, SAVE_COST * self.save_seconds)):
             self._save()
@@ -220,6 +219,10 @@ class _Session:
         write_atomic(self.folder / name, self.trainer.picture())
         self._mark("sample")
         self._log("sample", file=name)
+
+    def _affords_a_score(self, *, last: bool = False) -> bool:
+        trained = self.trainer.images - self.began
+        return self.scoring.affords(self.seconds - self.before, trained, last=last)
 
     def _score(self) -> None:
         """Let the observer score the averaged generator, and save when it is the best so far."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 SHARE, LAST_SHARE = 0.035, 0.05
 """Parts of the time that scores may take: those on the way, and with the one at the end."""
+FIRST_COST = 1500
+"""The first score takes about as long as so many images of training; afterwards it is measured."""
 
 
 class Scoring:
@@ -19,11 +21,11 @@ class Scoring:
         self.cost = self.spent = 0.0
         self.step, self.score = 0, None  # type: int, float | None
 
-    def affords(self, sitting: float, *, last: bool = False) -> bool:
-        """Whether one more, after `sitting` seconds, keeps all of them below their share; the first one's cost is
-        unknown."""
+    def affords(self, sitting: float, images: int, *, last: bool = False) -> bool:
+        """Whether one more, after `sitting` seconds and as many real images, keeps all of them below their share."""
         share = LAST_SHARE if last else SHARE
-        return 0 < self.every <= sitting and self.spent + self.cost <= share * sitting
+        cost = self.cost or FIRST_COST * sitting / max(images, 1)
+        return 0 < self.every <= sitting and self.spent + cost <= share * sitting
 
     def note(self, step: int, score: float | None, cost: float) -> bool:
         """Enter a score, None where there was none to be had, and its seconds. Returns whether it is the best."""

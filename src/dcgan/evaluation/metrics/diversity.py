@@ -10,7 +10,7 @@ from dcgan.data.sampling import Stream, stream
 from dcgan.evaluation.metrics.features import Features, alike, checked, squared_distances, varied
 
 MOST = 2000
-"""Images of which all pairs are taken; of more, so many are drawn. Two million pairs leave an error below 1 %."""
+"""Images of which all pairs are taken; of more, so many are drawn."""
 
 _RANK = 2  # draws of its own: kid has rank 0, ms_ssim rank 1
 

@@ -1,0 +1,72 @@
+"""What a study is: a published result with its numbers, the runs that it takes here, and the page that it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dcgan.presets import preset
+from dcgan.recipe import Recipe
+
+if TYPE_CHECKING:
+    from dcgan.studies.done import Done
+    from dcgan.studies.page import Page
+
+
+@dataclass(frozen=True)
+class Published:
+    """One thing that the paper says. value: in its own words or numbers. where: the place in it."""
+
+    what: str
+    value: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a study.
+
+    name: its folder. title: what a heading calls it. images: the paper's budget, in real images seen; `budget` is the
+    same in the paper's words. settings: recipe fields beside the preset's. saw: what the paper saw, one sentence.
+    """
+
+    name: str
+    title: str
+    data: str
+    preset: str
+    images: int
+    budget: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    saw: str = ""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The preset with the settings; size and budget are not filled in."""
+        return preset(self.preset).recipe.with_changes(self.settings)
+
+    @property
+    def command(self) -> str:
+        """How `dcgan train` would make this run, without its budget."""
+        words = "".join(f" --set {key}={value}" for key, value in self.settings.items())
+        return f"dcgan train {self.data} --preset {self.preset}{words}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A published result, carried out again.
+
+    title: one line. paper: who published it. question: one sentence. numbers: what the paper says. differs: one
+    sentence for each way in which the protocol here is not the paper's, the budget aside. minutes: of each run, unless
+    another budget is asked for. body: the page between its head and its foot, as Markdown.
+    """
+
+    name: str
+    title: str
+    paper: str
+    question: str
+    numbers: tuple[Published, ...]
+    runs: tuple[Planned, ...]
+    differs: tuple[str, ...]
+    minutes: float
+    body: Callable[[Page, list[Done]], str]

@@ -1,0 +1,95 @@
+"""`dcgan study` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dcgan import api
+from dcgan.cli import main
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs `dcgan study …` in an empty working directory; returns (status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(api, "write_report", lambda folder: None)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main(["study", *arguments])
+        output = capsys.readouterr()
+        return int(caught.value.code or 0), output.out, output.err
+
+    return run
+
+
+def test_without_a_name_it_lists_them(command: Command) -> None:
+    status, out, _ = command()
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines() if re.match(r"[a-z0-9-]+ +\d", line)] == [
+        "gan-vs-dcgan",
+        "fashion-2020",
+        "failures",
+    ]
+    status, out, _ = command("--json")
+    assert {row["name"]: row["runs"] for row in json.loads(out)} == {
+        "gan-vs-dcgan": 3,
+        "fashion-2020": 1,
+        "failures": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["failure"], "did you mean failures"),
+        (["failures", "--minutes", "0"], "above 0"),
+        (["failures", "--minutes", "nan"], "above 0"),
+        (["failures", "--minutes", "1", "--epochs", "1"], "one budget"),
+        (["failures", "--data", "./nowhere"], "cannot open ./nowhere"),
+        (["failures", "--data", "digits", "--extractor", "pixel"], "did you mean pixels"),
+        (["failures", "--data", "digits", "-n", "3"], "-n is 3"),
+        (["failures", "--data", "digits", "--runs-dir", "/proc/nowhere"], "cannot write /proc/nowhere"),
+        (["failures", "--data", "digits", "--out", "/proc/nowhere"], "cannot write /proc/nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(command: Command, arguments: list[str], says: str) -> None:
+    status, out, err = command(*arguments)
+    assert status == 2 and out == ""
+    assert says in err.splitlines()[-1] and "Traceback" not in err
+    assert not Path("results").exists()
+    assert not list(Path().rglob("journal.jsonl"))
+
+
+def test_the_whole_way(command: Command) -> None:
+    np.savez("shapes.npz", images=np.random.default_rng(0).integers(0, 256, (80, 28, 28), np.uint8))
+    arguments = [
+        "fashion-2020",
+        "--data",
+        "shapes.npz",
+        "--images",
+        "256",
+        "-n",
+        "60",
+        "--extractor",
+        "fixed",
+    ]
+    status, out, err = command(*arguments)
+    assert status == 0, err
+    page = Path("results/fashion-2020.md")
+    assert out.split() == ["page", str(page)]
+    text = page.read_text()
+    assert "dcgan study fashion-2020 --images 256 --data shapes.npz --extractor fixed -n 60\n" in text
+    assert "**Run on other pictures than the paper's: shapes.**" in text
+    assert "fashion-2020 1/1" in err and "scoring fashion-2020 at step 1" in err
+    status, out, err = command(*arguments, "--json")
+    assert json.loads(out) == {"page": str(page)} and "is trained" in err and "scoring" not in err

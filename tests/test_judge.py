@@ -1,0 +1,189 @@
+"""`dcgan evaluate` and `dcgan resume --from best` from end to end, and every way to ask for what cannot be had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dcgan
+from dcgan.cli import main
+from dcgan.data import Dataset, open_dataset
+from dcgan.pictures import png
+from dcgan.training.scoring import Scoring
+
+TINY = {"g_maps": 4, "d_maps": 4, "z_dim": 8}
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return open_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tiny runs on digits, with labels and without; scored twice each, whatever it costs."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        seen: list[int] = []
+
+        def every_sixth(self: Scoring, sitting: float, images: int, *, last: bool = False) -> bool:
+            return last or (images % (6 * 16) == 0 and not seen.append(images))  # type: ignore[func-returns-value]
+
+        patch.setattr(Scoring, "affords", every_sixth)
+        for name, labels in (("named", True), ("plain", False)):
+            dcgan.train(
+                "digits",
+                name=name,
+                labels=labels,
+                batch=16,
+                images=16 * 12,
+                runs_dir=folder,
+                settings={**TINY, "evaluate_every": 0.001},
+            )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dcgan.evaluation.classifier.MOST_PASSES", 6)
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    said = capsys.readouterr()
+    return int(caught.value.code or 0), said.out, said.err
+
+
+def test_a_run_is_scored_while_it_trains_and_its_best_checkpoint_is_kept(runs: Path) -> None:
+    run = dcgan.load(runs / "plain")
+    assert isinstance(run, dcgan.Run)
+    scores = [entry for entry in run.journal() if entry["event"] == "score"]
+    assert len(scores) >= 2 and all(np.isfinite(score["frechet"]) for score in scores)
+    best = min(scores, key=lambda score: score["frechet"])
+    assert run.model().facts["step"] == best["step"]
+
+
+def test_evaluate_prints_scores_with_all_they_depend_on_and_keeps_them_for_the_report(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = command(capsys, "evaluate", "named", "-n", "300", "--runs-dir", str(runs))
+    assert status == 0, err
+    for words in (
+        "Fréchet (domain)",
+        "floor",
+        "KID",
+        "coverage",
+        "label fidelity",
+        "test accuracy",
+        "seed 0",
+        "300 designs",
+    ):
+        assert words in out, out
+    assert "nan" not in out.lower() and "inf" not in out.lower()
+    kept = runs / "named" / "evaluation"
+    (scores,) = json.loads((kept / "scores.json").read_text())
+    assert scores["n"] == scores["n_real"] == scores["floor_n"] == 300
+    assert {"fidelity", "balance", "ms_ssim", "ms_ssim_data"} <= scores.keys() and len(
+        scores["extractor_sha256"]
+    ) == 64
+    for name in ("real.png", "generated.png", "classes.png", "closest.png", "histogram.json"):
+        assert (kept / name).stat().st_size > 100, name
+    status, out, _ = command(capsys, "report", "named", "--runs-dir", str(runs))
+    page = Path(out.strip()).read_text()
+    assert "domain" in page and "Closest" in page
+
+
+def test_a_run_without_labels_is_judged_without_what_needs_them(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "evaluate",
+        "plain",
+        "-n",
+        "200",
+        "--extractor",
+        "fixed",
+        "--runs-dir",
+        str(runs),
+        "--accuracy-score",
+    ]
+    status, out, _ = command(capsys, *arguments, "--json")
+    scores = json.loads(out)
+    assert status == 0 and "fidelity" not in scores and "balance" in scores
+    assert any("trained with labels" in note for note in scores["notes"])
+    assert scores["extractor"] == "fixed" and scores["checkpoint"] == "best"
+
+
+def test_a_folder_of_pictures_is_judged_by_a_set(
+    digits: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    for index in range(120):
+        (folder / f"{index}.png").write_bytes(png(digits.images[index].transpose(1, 2, 0)))
+    scores = dcgan.evaluate(folder, data="digits", extractor="pixels", n=120)
+    assert scores.of == "made" and scores.n == 120 and scores.frechet < 3 * scores.floor["frechet"] + 1
+    for file in list(folder.iterdir())[40:]:
+        file.unlink()
+    status, out, err = command(capsys, "evaluate", str(folder), "--data", "digits")
+    assert (status, out) == (2, "") and "40 designs: scores need at least 50" in err.splitlines()[-1]
+
+
+def test_more_designs_than_there_are_real_pictures_for_are_not_compared_with_them(runs: Path) -> None:
+    told: list[str] = []
+    scores = dcgan.evaluate(runs / "plain", extractor="fixed", n=5000, tell=told.append)
+    assert scores.n == scores.floor_n == 1797 // 2
+    assert any("n is 898" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evaluate"], "Missing argument"),
+        (["evaluate", "nowhere"], "unknown run or model"),
+        (["evaluate", "plain", "--extractor", "inceptoin"], "did you mean inception?"),
+        (["evaluate", "plain", "-n", "10"], "must be from 50"),
+        (["evaluate", "plain", "--data", "nothing-there"], "unknown data"),
+        (["evaluate", "plain", "--from", "7"], "no checkpoint '7'"),
+        (["evaluate", "plain", "--split", "half"], "half"),
+        (["resume", "plain", "--from", "worst"], "expected best, last or one of"),
+        (["resume", "plain", "--from", "best", "--set", "g_maps=8", "--images", "999"], "cannot become 8"),
+        (["generate", "plain", "--from", "99"], "no checkpoint '99'"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    before = sorted((path, path.stat().st_mtime) for path in (runs / "plain").rglob("*"))
+    more = ["--runs-dir", str(runs)] if len(arguments) > 1 else []
+    status, out, err = command(capsys, *arguments, *more)
+    assert (status, out) == (2, "") and says in err and err.count("\n") == 1, err
+    assert sorted((path, path.stat().st_mtime) for path in (runs / "plain").rglob("*")) == before
+
+
+def test_back_to_the_best_with_another_rate(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = dcgan.load(runs / "plain")
+    assert isinstance(run, dcgan.Run)
+    best = run.model().facts["step"]
+    status, _, err = command(
+        capsys,
+        "resume",
+        "plain",
+        "--from",
+        "best",
+        "--set",
+        "g_lr=1e-5",
+        "--images",
+        "320",
+        "--runs-dir",
+        str(runs),
+    )
+    assert status == 0, err
+    assert run.recipe.g_lr == 1e-5 and f"from step {best}" in err
+    assert [entry for entry in run.journal() if entry["event"] == "finish"][-1]["images"] == 320
