@@ -3,8 +3,8 @@
     python benchmarks/doctor.py make     train them, seeds 10, 11 and 12, into runs/doctor; a run that is there is kept
     python benchmarks/doctor.py judge    diagnose them, and print the table
 
-Thresholds were chosen on seed 0; what is reported comes from 10, 11 and 12. Every run has one thread and a budget in
-images, so it is the same run on any machine of the same version.
+Thresholds were chosen on seed 0; what is reported comes from 10, 11 and 12. Every run has one thread and a budget
+in images, so it is the same run on any machine of the same version.
 """
 
 from __future__ import annotations
