@@ -34,8 +34,10 @@ def test_the_whole_evaluation_is_on_the_page(run):
         "mode collapse", "90 % sure", "since step 300 (19,200 images)", "coverage 0.04 of 0.92, recall 0.01",
         "roll back",
         f"dcgan resume stripes-run --runs-dir {run.parent} --from best --set g_lr=1e-4",
-        "extractor domain", "n = 10,000", "against the test split", "test accuracy 0.921", "best, step 700",
-        "21.3 floor 1.8", "0.71 floor 0.93", "0.0123 ± 0.0011", "extractor “fixed” on n = 1,000 pictures", "66.7 %", "90 %",
+        "extractor domain", "n = 10,000",
+        "against the test split", "test accuracy 0.921", "best, step 700",
+        "21.3 floor 1.8", "0.71 floor 0.93", "0.0123 ± 0.0011",
+        "extractor “fixed” on n = 1,000 pictures", "66.7 %", "90 %",
         "Closest training images", "Samples of each class",
     ):  # fmt: skip
         assert words in page.text, words

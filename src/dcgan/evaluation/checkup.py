@@ -21,7 +21,7 @@ from dcgan.evaluation.metrics.diversity import diversity
 from dcgan.evaluation.metrics.features import squared_distances
 from dcgan.evaluation.metrics.frechet import frechet_between, moments
 from dcgan.evaluation.metrics.manifold import Manifold
-from dcgan.evaluation.metrics.spectrum import nyquist_ratio
+from dcgan.evaluation.metrics.spectrum import nyquist_ratio, phase_imbalance
 from dcgan.objectives import objective
 from dcgan.training.engine import to_uint8
 from dcgan.training.trainer import Trainer
@@ -55,6 +55,8 @@ class CheckUp:
             **self._scores(features),
             **self._floor,
             "nyquist": nyquist_ratio(images, real.images[:GENERATED]),
+            "imbalance": phase_imbalance(images),
+            "imbalance_real": phase_imbalance(real.images[:GENERATED]),
             **self._copying(features),
             "drift": self._drift(trainer),
             **self._gap(trainer),

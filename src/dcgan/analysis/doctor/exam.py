@@ -17,7 +17,7 @@ from dcgan.evaluation.metrics.classes import balance, class_counts
 from dcgan.evaluation.metrics.diversity import diversity
 from dcgan.evaluation.metrics.frechet import frechet_distance
 from dcgan.evaluation.metrics.manifold import Manifold
-from dcgan.evaluation.metrics.spectrum import nyquist_ratio
+from dcgan.evaluation.metrics.spectrum import nyquist_ratio, phase_imbalance
 from dcgan.evaluation.reference import some
 from dcgan.model import Model
 
@@ -33,7 +33,7 @@ def examine(
     data: what the run learned from. unseen: pictures of the same kind that it did not see. The numbers are those of a
     "score" event, and more. top_class: the class that most designs look like, by five nearest neighbours among the
     labelled pictures; top_share, top_usual: its share of designs and of data. class_balance: the entropy of the classes
-    seen over an even spread's. imbalance, imbalance_real: see `phase_imbalance`. contrast: the mean standard deviation
+    seen over an even spread's. imbalance, imbalance_real: see `metrics.spectrum.phase_imbalance`. contrast: the mean standard deviation
     of a pixel over designs, as a part of that over real pictures.
     """
     missing: list[str] = []
@@ -130,27 +130,6 @@ def _gap(model: Model, seen: NDArray[np.uint8], unseen: NDArray[np.uint8]) -> di
             found.append(model.objective.logits(model.discriminator(scaled, None)).float().cpu().numpy())
     spread = float(np.concatenate(found).std())
     return {"gap": float(found[0].mean() - found[1].mean()) / max(spread, 1e-9)} if spread > 1e-9 else {}
-
-
-def phase_imbalance(images: NDArray[np.uint8]) -> float:
-    """How unevenly detail lies over the four kinds of pixels (even or odd row and column), 0 for evenly.
-
-    The standard deviation over the four of the mean absolute Laplacian, over their mean. A transposed convolution that
-    covers every second pixel twice is uneven; noise, which has as much energy at these frequencies, is not.
-    images: uint8 NCHW of at least 4×4.
-    """
-    x = images.astype(np.float32)
-    laplacian = np.abs(
-        4 * x[:, :, 1:-1, 1:-1]
-        - x[:, :, :-2, 1:-1]
-        - x[:, :, 2:, 1:-1]
-        - x[:, :, 1:-1, :-2]
-        - x[:, :, 1:-1, 2:]
-    )
-    height, width = (side // 2 * 2 for side in laplacian.shape[2:])
-    detail = laplacian[:, :, :height, :width]
-    kinds = np.array([[detail[:, :, row::2, column::2].mean() for column in (0, 1)] for row in (0, 1)])
-    return float(kinds.std() / max(float(kinds.mean()), 1e-9))
 
 
 def _bad(value: Any) -> bool:
