@@ -32,10 +32,8 @@ def examine(
 
     data: what the run learned from. unseen: pictures of the same kind that it did not see. The numbers are those of a
     "score" event, and more. top_class: the class that most designs look like, by five nearest neighbours among the
-    seen over an even spread's. imbalance, imbalance_real: see `metrics.spectrum.phase_imbalance`.
-    contrast: the mean standard deviation
-    seen over an even spread's. imbalance, imbalance_real: see `metrics.spectrum.phase_imbalance`. contrast: the mean standard deviation
-    of a pixel over designs, as a part of that over real pictures.
+    seen over an even spread's. imbalance, imbalance_real: see `metrics.spectrum.phase_imbalance`. contrast: the mean
+    standard deviation of a pixel over designs, as a part of that over real pictures.
     """
     missing: list[str] = []
     designs = np.ascontiguousarray(model.generate(DESIGNS).images.transpose(0, 3, 1, 2))
