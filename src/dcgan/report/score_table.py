@@ -123,8 +123,8 @@ def _how(result: Result) -> str:
     if seed is not None and abs(seed) < 1e19:
         told.append(f"seed {seed:.0f}")
     facts = result.get("extractor_facts")
-    for name in FACTS if isinstance(facts, dict) else ():
-        value = facts.get(name)
+    for name in FACTS:
+        value = facts.get(name) if isinstance(facts, dict) else None
         known = number(value)
         if isinstance(value, str) or known is not None:
             shown = value if known is None else quantity(known)

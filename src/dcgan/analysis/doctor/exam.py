@@ -32,6 +32,7 @@ def examine(
 
     data: what the run learned from. unseen: pictures of the same kind that it did not see. The numbers are those of a
     "score" event, and more. top_class: the class that most designs look like, by five nearest neighbours among the
+    labelled pictures; top_share, top_usual: its share of designs and of data. class_balance: the entropy of the classes
     seen over an even spread's. imbalance, imbalance_real: see `metrics.spectrum.phase_imbalance`. contrast: the mean
     standard deviation of a pixel over designs, as a part of that over real pictures.
     """
