@@ -19,8 +19,8 @@ from PIL import Image, ImageFilter
 from dcgan import api
 from dcgan.analysis.birthday import NEAR, birthday
 from dcgan.analysis.memorization import memorization
-from dcgan.analysis.nearest import features_of
 from dcgan.data import open_dataset
+from dcgan.evaluation.extractors import extractor
 
 Pixels = NDArray[np.uint8]
 
@@ -88,7 +88,7 @@ def main() -> None:
     train = open_dataset(options.data).images
     test = open_dataset(options.data, split="test").images
     held_out = test[np.random.default_rng(0).permutation(len(test))]
-    features = features_of(options.extractor)
+    features = extractor(options.extractor)
     known, reference = features(train), features(held_out[: options.n])
     print(f"\n{options.data}, {features.name}, {options.n:,} pictures each\n")
     heads = (

@@ -187,3 +187,22 @@ def test_back_to_the_best_with_another_rate(runs: Path, capsys: pytest.CaptureFi
     assert status == 0, err
     assert run.recipe.g_lr == 1e-5 and f"from step {best}" in err
     assert [entry for entry in run.journal() if entry["event"] == "finish"][-1]["images"] == 320
+
+
+def test_nearest_looks_for_copies_of_a_run_and_of_a_folder(
+    runs: Path, digits: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = command(
+        capsys, "nearest", "plain", "-n", "200", "--out", "found", "--runs-dir", str(runs)
+    )
+    assert status == 0 and "verdict" in out and "birthday" in out, err
+    assert (tmp_path / "found" / "closest.png").stat().st_size > 1000
+    assert "nan" not in (tmp_path / "found" / "copies.json").read_text().lower()
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    for index in range(120):
+        (copied / f"{index}.png").write_bytes(png(digits.images[index].transpose(1, 2, 0)))
+    status, out, _ = command(capsys, "nearest", str(copied), "--data", "digits", "--extractor", "fixed")
+    assert status == 0 and "0.000" in out, out
+    status, out, err = command(capsys, "nearest", str(copied))
+    assert (status, out) == (2, "") and "--data" in err

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,32 +15,15 @@ from dcgan.analysis.memorization import Memorization, Pair, memorization
 from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError, enough_memory
+from dcgan.evaluation.extractors import Extractor
+from dcgan.evaluation.extractors.pixels import Pixels
 from dcgan.files import write_atomic
 from dcgan.pictures import pairs_sheet, png
 
-Pixels = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 
 CLOSEST = "closest.png"
-
-
-class Features(Protocol):
-    """Images to features: uint8 (N, C, H, W) → float32 (N, d)."""
-
-    name: str
-    sha256: str
-
-    def __call__(self, images: Pixels, progress: Progress | None = None) -> NDArray[np.float32]: ...
-
-
-class PixelFeatures:
-    """The pixels themselves, 0 … 1. For copies they are the sharper measure: a feature averages what differs away."""
-
-    name = "pixels"
-    sha256 = hashlib.sha256(b"float32 NCHW / 255, flat").hexdigest()
-
-    def __call__(self, images: Pixels, progress: Progress | None = None) -> NDArray[np.float32]:
-        return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True)
@@ -67,11 +49,11 @@ class Copies:
 
 
 def look_for_copies(
-    generated: Pixels,
-    train: Pixels,
-    held_out: Pixels | None = None,
+    generated: Images,
+    train: Images,
+    held_out: Images | None = None,
     *,
-    extractor: Features | None = None,
+    extractor: Extractor | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Copies:
@@ -85,7 +67,7 @@ def look_for_copies(
             raise DcganError(
                 f"{name} pictures are {_shape(images)}, those of the data {_shape(train)}: they cannot be compared"
             )
-    extractor = extractor or PixelFeatures()
+    extractor = extractor or Pixels()
     with enough_memory():
         own, known = extractor(generated), extractor(train)
         others = None if held_out is None else extractor(held_out)
@@ -101,7 +83,7 @@ def look_for_copies(
     return Copies(extractor.name, seed, found, twice, real)
 
 
-def closest_picture(generated: Pixels, train: Pixels, pairs: tuple[Pair, ...]) -> Pixels:
+def closest_picture(generated: Images, train: Images, pairs: tuple[Pair, ...]) -> Images:
     """uint8 HWC: each pair generated | nearest training picture, captioned with `Pair`'s numbers. Images: NCHW."""
     left = generated[[pair.generated for pair in pairs]].transpose(0, 2, 3, 1)
     right = train[[pair.train for pair in pairs]].transpose(0, 2, 3, 1)
@@ -114,22 +96,15 @@ def closest_picture(generated: Pixels, train: Pixels, pairs: tuple[Pair, ...]) -
     )
 
 
-def write_closest(path: Path, generated: Pixels, train: Pixels, pairs: tuple[Pair, ...]) -> None:
+def write_closest(path: Path, generated: Images, train: Images, pairs: tuple[Pair, ...]) -> None:
     """Write `closest_picture` as PNG."""
     write_atomic(path, png(closest_picture(generated, train, pairs)))
 
 
-def drawn(data: Dataset, n: int, seed: int) -> Pixels:
+def drawn(data: Dataset, n: int, seed: int) -> Images:
     """n pictures of a set, or all of fewer, in an order of their own: sets are often sorted by class."""
     return data.images[stream(Stream.ANALYSIS, seed, 3).permutation(len(data))[:n]]
 
 
-def _shape(images: Pixels) -> str:
+def _shape(images: Images) -> str:
     return f"{images.shape[2]}×{images.shape[3]} {'grey' if images.shape[1] == 1 else 'colour'}"
-
-
-def features_of(name: str) -> Features:
-    """The extractor called `name`."""
-    if name != "pixels":
-        raise DcganError(f"unknown extractor '{name[:80]}': known: pixels.")
-    return PixelFeatures()
