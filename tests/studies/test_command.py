@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dcgan import api
+from dcgan.analysis.doctor import exam
 from dcgan.cli import main
 
 Command = Callable[..., tuple[int, str, str]]
@@ -21,6 +22,7 @@ def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
     """Runs `dcgan study …` in an empty working directory; returns (status, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(api, "write_report", lambda folder: None)
+    monkeypatch.setattr(exam, "DESIGNS", 100)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()

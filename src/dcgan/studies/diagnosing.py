@@ -62,4 +62,4 @@ def findings(verdict: Mapping[str, Any]) -> list[str]:
 def _mend(found: Mapping[str, Any]) -> str:
     told = [f"`--set {setting}`" for setting in found.get("mend", ())]
     told += [f"`--set {setting}` in a new run" for setting in found.get("anew", ())]
-    return ", ".join(told) or str(found.get("advice", "–"))
+    return "; ".join(filter(None, (", ".join(told), str(found.get("advice", ""))))) or "–"

@@ -222,7 +222,10 @@ def _course(page: Page, one: Done) -> str:
 STUDY = Study(
     name="fashion-2020",
     title="The tutorial's DCGAN on Fashion-MNIST at epochs 25, 56 and 173",
-    paper="“Feature Learning & Image Generation using Deep Convolutional GANs”, with the network of a tutorial",
+    paper=(
+        "the authors of “Feature Learning & Image Generation using Deep Convolutional GANs”, with the network of "
+        "TensorFlow's tutorial"
+    ),
     question="How long is an epoch, and do the designs settle or swing from one kind of garment to another?",
     numbers=(
         Published("data", "Fashion-MNIST, 60,000 for training", "methodologies, 1"),

@@ -12,6 +12,7 @@ import numpy as np
 
 from dcgan.data import Dataset
 from dcgan.evaluation.choosing import choose
+from dcgan.evaluation.evaluate import most
 from dcgan.evaluation.reference import held_out
 from dcgan.evaluation.scores import FOLDER
 from dcgan.files import make_folder, open_file, write_json
@@ -51,6 +52,7 @@ def measure(
     chosen = _chosen(run)
     unseen = held_out(data.describe(), data.size, data.channels)
     found, labeller = choose(extractor, data, unseen, tell=tell, progress=_Told(data.name, tell))
+    n = min(n, most(data, unseen))
     known = {point.step: point for point in _read(run.folder) if _alike(point, found.sha256, n)}
     points = []
     for manifest in chosen:
