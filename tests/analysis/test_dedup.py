@@ -81,7 +81,7 @@ def test_no_chain_leads_away_from_what_is_kept(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(dedup, "codes", lambda *_, **__: bits)
     images = np.zeros((5, 1, 32, 32), np.uint8)
     assert find_near_duplicates(images, 2).rows.tolist() == [[0, 1, 2], [2, 3, 2]]
-    assert find_near_duplicates(images, 6).rows.tolist() == [[0, 1, 2], [0, 2, 4]]
+    assert find_near_duplicates(images, 4).rows.tolist() == [[0, 1, 2], [0, 2, 4]]
     assert find_near_duplicates(images, 0).rows.tolist() == []
 
 

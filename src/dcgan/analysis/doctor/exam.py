@@ -41,9 +41,9 @@ def examine(
     facts: dict[str, Any] = {"step": int(model.facts.get("step", 0)), "n": DESIGNS, "extractor": "fixed"}
     if data is None:
         return facts, ()
-    extract = Fixed()
+    see = Fixed()
     real, labels = _drawn(data, KNOWN)
-    features, known = extract(designs), extract(real)
+    features, known = see(designs), see(real)
     few = known[:REAL]
 
     def measured(what: str, work: Any) -> None:
@@ -56,7 +56,7 @@ def examine(
     measured("kinds", lambda: _manifold(few, features))
     measured("distance", lambda: {"frechet": frechet_distance(few, features)})
     measured("checkerboard", lambda: _periods(designs, real[:DESIGNS]))
-    held = None if unseen is None else extract(some(unseen.images, DESIGNS))
+    held = None if unseen is None else see(some(unseen.images, DESIGNS))
     measured("copying", lambda: _copying(features, known, held))
     if labels is not None and len(data.classes) > 1:
         measured("classes", lambda: _classes(features, known, labels, data.classes))
