@@ -53,12 +53,12 @@ DCGAN_ADAM = ("g_lr=2e-4", "d_lr=2e-4", "beta1=0.5")
 
 TRIALS = {
     "fashion-2020": Trial("fashion-mnist", "fashion-2020", 50),
-    "mnist-2018": Trial("mnist", "mnist-2018", 12),
+    "mnist-2018": Trial("mnist", "mnist-2018", 24),
     "mnist-2018-prose": Trial("mnist", "mnist-2018", 10, ("variant=prose", "d_batches=separate")),
     "mnist-gan-2018": Trial("mnist", "mnist-gan-2018", 4),
     "pytorch-64": Trial("emoji", "pytorch-64", 40),
-    "paper-64": Trial("emoji", "paper-64", 40),
-    "fashion-maxpool": Trial("fashion-mnist", "fashion-maxpool", 34),
+    "paper-64": Trial("emoji", "paper-64", 65),
+    "fashion-maxpool": Trial("fashion-mnist", "fashion-maxpool", 64),
     "maxpool-no-bn": Trial("fashion-mnist", "fashion-maxpool", 3, ("batch_norm=none",)),
     "maxpool-bn-sigmoid": Trial(
         "fashion-mnist", "fashion-maxpool", 3, ("batch_norm=everywhere", "output=sigmoid", *SIGMOID)
