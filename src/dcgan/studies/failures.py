@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dcgan.studies.diagnosing import findings, in_words
-from dcgan.studies.drawing import Panel, beside, curves, designs, losses
-from dcgan.studies.page import number, scores_table, table
+from dcgan.studies.drawing import Line, Panel, beside, curves, designs, losses
+from dcgan.studies.page import number, scores_table, swing, table
 from dcgan.studies.study import Planned, Published, Study
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def body(page: Page, done: list[Done]) -> str:
             _designs(page, done),
             "## Scores",
             scores_table([(f"`{one.plan.name}`", one.points[-1].scores) for one in done if one.points]),
+            _course(done),
             *(_section(one) for one in done),
         ]
     )
@@ -98,7 +99,7 @@ def _as_collapsed(one: Done) -> str:
     told = " and ".join(f"{name} {100 * share:.0f} %" for share, name in shares[:2])
     coverage = number(point.scores.get("coverage"))
     return (
-        f"the labeller's two leading classes: {told}; coverage {coverage}, so these are not yet garments"
+        f"the labeller's two leading classes: {told}; coverage {coverage}, so hardly any design is near a garment"
         if (point.scores.get("coverage", 1.0) < 0.05)
         else f"the two leading classes: {told}"
     )
@@ -121,7 +122,7 @@ AGREES: dict[str, Callable[[Done], str]] = {
 
 
 def _losses(page: Page, done: list[Done]) -> str:
-    panels = [Panel(one.plan.name, "batches", losses(one.run), level=(LN2, "ln 2")) for one in done]
+    panels = [Panel(one.plan.name, "batches", _halved(losses(one.run)), level=(LN2, "ln 2")) for one in done]
     rows = []
     for one in done:
         images, epochs, seconds = one.reached
@@ -140,6 +141,25 @@ def _losses(page: Page, done: list[Done]) -> str:
             table(head, rows, numeric=True),
         ]
     )
+
+
+def _halved(lines: list[Line]) -> list[Line]:
+    """D's loss as the mean of its two halves, so that it can be held against ln 2 as G's is."""
+    return [Line("D, each half", line.x, line.y / 2) if line.name == "D" else line for line in lines]
+
+
+def _course(done: list[Done]) -> str:
+    """How the distance went in the runs that were scored more than twice."""
+    parts = []
+    for one in done:
+        if len(one.points) > 2:
+            course = ", ".join(
+                f"{number(point.scores['frechet'])} ({point.images:,})" for point in one.points
+            )
+            parts.append(
+                f"`{one.plan.name}`, Fréchet distance (pictures seen): {course}. {swing(one.points)}"
+            )
+    return "\n\n".join(parts)
 
 
 def _designs(page: Page, done: list[Done]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dcgan.studies.diagnosing import doctor
 from dcgan.studies.drawing import Line, Panel, beside, curves, designs, losses, sample_at
-from dcgan.studies.page import number, scores_table, table
+from dcgan.studies.page import number, scores_table, swing, table
 from dcgan.studies.study import Planned, Published, Study
 
 if TYPE_CHECKING:
@@ -128,27 +127,13 @@ def _oscillation(page: Page, one: Done) -> str:
         before = point
     head = ("epoch", "Fréchet", "drift", "changed class", "leading class", "class balance")
     parts.append(table(head, rows, numeric=True))
-    parts.append(_swing(points))
+    parts.append(swing(points))
     strip = []
     for part in (0.1, 0.4, 0.7, 1.0):
         images, _, picture = sample_at(one.run, "images", part * one.reached[0])
         strip.append((f"{images:,} images", picture))
     parts.append(page.picture("fixed-z", beside(strip, columns=4), "samples of the same z over training"))
     return "\n\n".join(parts)
-
-
-def _swing(points: list[Point]) -> str:
-    """Last over best, and how often it got worse."""
-    distances = [point.scores["frechet"] for point in points]
-    if len(distances) < 2:
-        return "One checkpoint was kept: nothing can be said of oscillation."
-    best = min(distances)
-    rises = sum(later > earlier for earlier, later in itertools.pairwise(distances))
-    threshold = "above" if distances[-1] > 1.3 * best else "below"
-    return (
-        f"Last over best: {distances[-1] / best:.2f} ({threshold} 1.3, where this project calls it oscillation "
-        f"when it lasts for three evaluations); the distance rose {rises} times in {len(distances) - 1}."
-    )
 
 
 def _drift(one: Done, before: Point | None, point: Point) -> float | None:

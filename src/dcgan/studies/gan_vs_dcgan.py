@@ -31,10 +31,10 @@ def body(page: Page, done: list[Done]) -> str:
             _losses(page, done),
             f"## After the same number of images: {images:,}",
             _side_by_side(page, "same-images", done[:2], "images", images),
-            _scores_at([(one, _at(one.points, "images", images)) for one in done[:2]]),
+            _scores_around(done[:2], "images", images),
             f"## After the same time: {seconds:,.0f} s",
             _side_by_side(page, "same-time", done[:2], "seconds", seconds),
-            _scores_at([(one, _at(one.points, "seconds", seconds)) for one in done[:2]]),
+            _scores_around(done[:2], "seconds", seconds),
             "## Over training",
             _course(page, done),
             "## At the end of each run",
@@ -93,23 +93,24 @@ def _side_by_side(page: Page, name: str, pair: list[Done], key: str, value: floa
     return page.picture(name, beside(pictures, scale=2), alt)
 
 
-def _at(points: list[Point], key: str, value: float) -> Point | None:
-    """The newest scored checkpoint at or before `value`, within a tenth of it; None when there is none so near."""
-    fitting = [point for point in points if 0.9 * value <= getattr(point, key) <= 1.001 * value]
-    return fitting[-1] if fitting else None
+def _around(points: list[Point], key: str, value: float) -> list[Point]:
+    """The scored checkpoints next before and next after `value`; one alone where it is within a fiftieth of it."""
+    near = [point for point in points if abs(getattr(point, key) - value) <= 0.02 * value]
+    if near:
+        return [min(near, key=lambda point: abs(getattr(point, key) - value))]
+    before = [point for point in points if getattr(point, key) < value]
+    after = [point for point in points if getattr(point, key) > value]
+    return before[-1:] + after[:1]
 
 
-def _scores_at(pairs: list[tuple[Done, Point | None]]) -> str:
-    known = [(one, point) for one, point in pairs if point is not None]
-    lines = [
-        f"`{one.plan.name}` kept no checkpoint within a tenth of this point."
-        for one, point in pairs
-        if point is None
+def _scores_around(pair: list[Done], key: str, value: float) -> str:
+    rows = [
+        (f"`{one.plan.name}`, {point.images:,} images, {point.seconds:,.0f} s", point.scores)
+        for one in pair
+        for point in _around(one.points, key, value)
     ]
-    if known:
-        names = [f"`{one.plan.name}`, {p.images:,} images, {p.seconds:,.0f} s" for one, p in known]
-        lines.insert(0, scores_table([(name, p.scores) for name, (_, p) in zip(names, known, strict=True)]))
-    return "\n\n".join(lines)
+    told = "Where no checkpoint was kept at this very point, those before and after it stand here."
+    return f"{scores_table(rows)}\n\n{told}"
 
 
 def _course(page: Page, done: list[Done]) -> str:
@@ -179,15 +180,22 @@ def _people(gan: Done, dcgan: Done, images: float, seconds: float) -> str:
 def _verdict(gan: Done, dcgan: Done, images: float, seconds: float) -> str:
     told = []
     for key, value, words in (
-        ("images", images, "at the same images"),
-        ("seconds", seconds, "at the same time"),
+        ("images", images, "after the same pictures"),
+        ("seconds", seconds, "after the same time"),
     ):
-        one, other = _at(gan.points, key, value), _at(dcgan.points, key, value)
-        if one and other:
-            first, second = one.scores["frechet"], other.scores["frechet"]
-            ahead = "GAN" if first < second else "DCGAN"
-            told.append(f"{words} the {ahead} (Fréchet {number(first)} GAN, {number(second)} DCGAN)")
-    return "; ".join(told) or "no checkpoints near enough to each other"
+        first, second = (
+            [point.scores["frechet"] for point in _around(one.points, key, value)] for one in (gan, dcgan)
+        )
+        ahead = (
+            "neither"
+            if min(first) <= max(second) and min(second) <= max(first)
+            else ("the GAN" if max(first) < min(second) else "the DCGAN")
+        )
+        numbers = " and ".join(
+            f"{' to '.join(map(number, both))} {name}" for both, name in ((first, "GAN"), (second, "DCGAN"))
+        )
+        told.append(f"{words} {ahead} is ahead (Fréchet {numbers})")
+    return "; ".join(told)
 
 
 def _pace(gan: Done, dcgan: Done) -> str:

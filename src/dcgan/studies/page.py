@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from dcgan.version import __version__
 
 if TYPE_CHECKING:
     from dcgan.studies.done import Done
+    from dcgan.studies.measuring import Point
 
 REMARKS = "remarks.md"
 """What a person who looked at the pictures wrote, in the folder of the pictures: taken over as it is."""
@@ -85,6 +87,20 @@ def scores_table(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
     if last.get("floor"):
         body.append(["real pictures (floor)", *(_score(floor, key) for key in keys)])
     return table(head, body, numeric=True)
+
+
+def swing(points: list[Point]) -> str:
+    """Last over best, and how often it got worse."""
+    distances = [point.scores["frechet"] for point in points]
+    if len(distances) < 2:
+        return "One checkpoint was kept: nothing can be said of oscillation."
+    best = min(distances)
+    rises = sum(later > earlier for earlier, later in itertools.pairwise(distances))
+    threshold = "above" if distances[-1] > 1.3 * best else "below"
+    return (
+        f"Last over best: {distances[-1] / best:.2f} ({threshold} 1.3, where this project calls it oscillation "
+        f"when it lasts for three evaluations); the distance rose {rises} times in {len(distances) - 1}."
+    )
 
 
 def shortfall(done: Sequence[Done]) -> str:
