@@ -119,7 +119,7 @@ def lines(scores: Scores) -> list[str]:
         (
             "label fidelity",
             scores.fidelity,
-            scores.extractor_facts.get("test_accuracy"),
+            scores.labeller_accuracy,
             "is it what was asked for?",
         ),
         ("accuracy score", scores.accuracy_score, scores.accuracy_score_real, "trained on designs alone"),

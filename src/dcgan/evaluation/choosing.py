@@ -31,9 +31,12 @@ def choose(
     """
     if name not in NAMES:
         raise one_of("extractor", name, NAMES)
+    ready = (
+        None if name == Domain.name else extractor(name)
+    )  # one that is not installed is told before the work
     labelled = data.labels is not None and np.count_nonzero(data.counts) > 1
     test = unseen if unseen is not None and unseen.classes == data.classes and len(unseen) else None
     labeller = train_labeller(data, test, progress=progress, tell=tell) if labelled else None
-    if name != Domain.name:
-        return extractor(name), labeller
+    if ready is not None:
+        return ready, labeller
     return Domain(labeller) if labeller else domain_extractor(data, progress=progress, tell=tell), labeller

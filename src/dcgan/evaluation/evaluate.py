@@ -93,6 +93,7 @@ def evaluate(
     if labeller is not None:
         seen = labeller.probabilities(made.images).argmax(1)
         more |= _classes(made, seen, labels, len(labeller.classes))
+        more["labeller_accuracy"] = labeller.facts["test_accuracy"]
     groups = made.asked if made.asked is not None else seen
     try:
         more["ms_ssim"] = _mean(within_class_ms_ssim(made.images, groups, seed=seed))

@@ -25,7 +25,7 @@ class Scores:
     frechet, kid ± kid_spread: lower is better. precision, recall, coverage: 0 … 1; density: about 1 at best.
     balance: entropy of the classes that the labeller sees, as a share of an even one's; class_distance: the share of
     designs that would have to change class to be as the data. fidelity: share whose class is seen to be the one asked
-    for. accuracy_score: test accuracy of a classifier that was trained on the designs alone (Ravuri & Vinyals 2019),
+    for; labeller_accuracy: on real test pictures, which it cannot beat by much. accuracy_score: test accuracy of a classifier that was trained on the designs alone (Ravuri & Vinyals 2019),
     accuracy_score_real: on as many real ones. ms_ssim: similarity within a class (Odena et al. 2017); higher than
     ms_ssim_data is less varied than the data.
     None: could not be had; `notes` say why.
@@ -57,6 +57,7 @@ class Scores:
     balance_data: float | None = None
     class_distance: float | None = None
     fidelity: float | None = None
+    labeller_accuracy: float | None = None
     accuracy_score: float | None = None
     accuracy_score_real: float | None = None
     ms_ssim: float | None = None

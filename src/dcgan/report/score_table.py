@@ -23,6 +23,7 @@ METRICS = {
     "balance_data": ("the data's own", 0),
     "class_distance": ("Designs off the data's classes", -1),
     "fidelity": ("Label fidelity", 1),
+    "labeller_accuracy": ("the labeller's on real pictures", 0),
     "accuracy_score": ("Classification accuracy score", 1),
     "accuracy_score_real": ("of as many real pictures", 0),
     "ms_ssim": ("MS-SSIM within a class", 0),
