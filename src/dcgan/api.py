@@ -275,7 +275,7 @@ class _Reporter:
 
     def __init__(self, folder: Path, watch: Watcher | None) -> None:
         self.folder, self.watch = folder, watch
-        self.due = time.monotonic() + 20
+        self.due = time.monotonic() + 60
 
     def __call__(self, entry: dict[str, Any]) -> None:
         if self.watch:

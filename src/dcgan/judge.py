@@ -13,13 +13,14 @@ from dcgan.analysis.nearest import CLOSEST, write_closest
 from dcgan.data import Dataset
 from dcgan.errors import DcganError, enough_memory, expect, one_of
 from dcgan.evaluation.choosing import NAMES, choose
-from dcgan.evaluation.evaluate import Judged, Made, most
+from dcgan.evaluation.evaluate import LEAST, Judged, Made, most
 from dcgan.evaluation.evaluate import evaluate as judge
 from dcgan.evaluation.kept import Labeller
-from dcgan.evaluation.scores import FOLDER, Scores, keep
-from dcgan.files import make_folder, write_atomic, write_json
+from dcgan.evaluation.scores import Scores, keep, results_folder
+from dcgan.files import write_atomic, write_json
 from dcgan.model import Model
 from dcgan.pictures import png, sheet
+from dcgan.recipe import LARGEST_SEED
 from dcgan.run import Run
 from dcgan.subject import not_seen, subject
 
@@ -59,10 +60,15 @@ def evaluate(
     arguments.check_numbers(seed=seed)
     if type(n) is not int or not 50 <= n <= 1_000_000:
         raise DcganError(f"-n is {n!r:.80}: must be from 50 to 1,000,000")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise DcganError(f"--seed is {seed}: must be from 0 to {LARGEST_SEED}")
     if extractor not in NAMES:
         raise one_of("extractor", extractor, NAMES)
     one = subject(source, start, Path(runs_dir))
     real = one.real(data, split, tell)
+    if len(real) < LEAST:
+        raise DcganError(f"{real.name} has {len(real)} pictures: scores need at least {LEAST} real ones")
+    folder = results_folder(one.run.folder, tell) if one.run else None
     unseen = not_seen(real)
     found, labeller = choose(extractor, real, unseen, tell=tell, progress=progress)
     if n > (limit := most(real, unseen)):
@@ -74,9 +80,9 @@ def evaluate(
     judged = judge(
         made, real, found, unseen=unseen, labeller=labeller, accuracy=accuracy, seed=seed, tell=tell
     )
-    if one.run:
+    if one.run and folder:
         keep(one.run.folder, judged.scores)
-        _pictures(make_folder(one.run.folder / FOLDER), made, real, judged, labeller)
+        _pictures(folder, made, real, judged, labeller)
     return judged.scores
 
 

@@ -14,6 +14,8 @@ from dcgan.errors import DcganError, one_of
 LARGEST_SEED = 2**63 - 1
 NO_BUDGET: dict[str, Any] = {"epochs": 0.0, "images": 0, "minutes": 0.0}
 
+FREE: dict[str, Any] = {**NO_BUDGET, "keep_every": 1, "evaluate_every": 0.0, "stop_on_collapse": False}
+"""Fields that no step depends on, each with a value that it can have."""
 FIXED = frozenset(
     ("preset", "network", "method", "height", "width", "channels", "classes", "z_dim", "prior", "batch")
 )
@@ -185,8 +187,7 @@ class Recipe:
 
     def same_model(self, other: Recipe) -> bool:
         """Whether both recipes compute the same steps; budget, scoring and keeping may differ."""
-        free = {**NO_BUDGET, "keep_every": 1, "evaluate_every": 0.0, "stop_on_collapse": False}
-        return self.with_changes(free) == other.with_changes(free)
+        return self.with_changes(FREE) == other.with_changes(FREE)
 
     def fixed_changes(self, other: Recipe) -> list[str]:
         """The fields in which `other` differs and that a run keeps for good: its weights or its place in the data

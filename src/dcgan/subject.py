@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,15 @@ def subject(
 def not_seen(real: Dataset) -> Dataset | None:
     """The test split of the real pictures, where they are a training split and there is one."""
     return held_out(real.describe(), real.size, real.channels)
+
+
+def redraw(name: str, runs: Path, say: Callable[[str], None] | None = None) -> None:
+    """Draw the report of the run called `name`, if it is one, anew: it shows what has just been found out."""
+    with suppress(DcganError):
+        folder = api.open_run(name, runs).folder
+        api.write_report(folder)
+        if say:
+            say(f"report    {folder / layout.REPORT}")
 
 
 def _which(run: Run, start: str | int) -> str:

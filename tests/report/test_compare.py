@@ -59,7 +59,7 @@ def test_the_page_has_curves_of_all_and_scores_of_those_that_have_them(two, tmp_
     page = compared(two, tmp_path / "out.html")
     for words in (
         "2 runs side by side", "one 1.25", "two 0.75", "two 9.5", "z_dim", "All learned from the same pictures",
-        "mode collapse", "not looked at", "The best checkpoint", "extractor domain", "21.3", "–",
+        "mode collapse", "not looked at", "Checkpoint: the best", "extractor domain", "21.3", "–",
     ):  # fmt: skip
         assert words in page.text, words
     assert "objective hinge" not in page.text and len(page.tags("svg")) == 5

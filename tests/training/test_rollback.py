@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.training.tiny import begin, checkpoints, digits, saved_state, tiny, train, trained
 
+from dcgan.analysis.doctor.chart import chart_of
 from dcgan.errors import DcganError
 from dcgan.run import Run
 from dcgan.training import folder as layout
@@ -92,3 +93,13 @@ def test_cut_short_while_setting_aside_the_run_still_goes_on(
             roll_back(folder, find_start(folder, 4), layout.read_recipe(folder))
     train(folder, digits(), 16)
     assert checkpoints(folder)[0].stem == "0000000016"
+
+
+def test_the_doctor_does_not_hold_the_old_recipe_against_the_new_one(tmp_path: Path) -> None:
+    folder = stopped(tmp_path)
+    roll_back(folder, find_start(folder, 8), layout.read_recipe(folder).with_changes({"g_lr": 1e-5}))
+    train(folder, digits(), 12)
+    (change,) = [entry for entry in Run(folder).journal() if entry["event"] == "change"]
+    assert change["settings"] == {"g_lr": 1e-5} and change["step"] == 8
+    chart = chart_of(layout.read_recipe(folder), Run(folder).journal())
+    assert chart.began == 8 and min(entry["step"] for entry in chart.intervals) > 8

@@ -104,8 +104,10 @@ def test_data_that_cannot_be_scored_is_told_once_and_trained_on(tmp_path: Path) 
 
 @pytest.mark.usefixtures("every_two_steps")
 def test_a_finding_that_ends_the_run_saves_it_first_and_names_the_best(tmp_path: Path) -> None:
-    finding = {"finding": "mode collapse", "evidence": "coverage 0.01", "sure": 0.9, "stop": True}
-    with pytest.raises(Collapsed, match=r"step 6.*mode collapse.*the best is step 4.*--from best") as caught:
+    finding = {"finding": "mode collapse", "evidence": "coverage 0.01", "mend": ["g_lr=1e-4"], "stop": True}
+    with pytest.raises(
+        Collapsed, match=r"step 6.*mode collapse.*the best checkpoint is step 4.*--from best --set g_lr=1e-4"
+    ) as caught:
         run(tmp_path, Told({2: 5.0, 4: 1.0, 6: 8.0}, {6: finding}))
     assert caught.value.status == 3
     found = Run(tmp_path / "run")

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def doctor(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name (`dcgan runs`) or folder.")],
     as_json: Json = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Read the journal only; make no designs.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Read the journal only; make no designs, keep nothing.")
+    ] = False,
     confirm: Annotated[
         bool | None,
         typer.Option(
@@ -43,6 +45,7 @@ def doctor(
     from dcgan.analysis.doctor.see import see
     from dcgan.api import open_run
     from dcgan.errors import enough_memory
+    from dcgan.subject import redraw
 
     found = open_run(run, runs_dir)
     with enough_memory():
@@ -51,6 +54,8 @@ def doctor(
         say(json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _print(found, verdict)
+    if not quick:
+        redraw(run, runs_dir, None if as_json else say)
     if not verdict.healthy:
         raise typer.Exit(1)
 

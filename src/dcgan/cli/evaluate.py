@@ -58,6 +58,7 @@ def evaluate(
       dcgan evaluate ./new-shoes --data ./shoes --extractor fixed
     """
     from dcgan.judge import evaluate as judge
+    from dcgan.subject import redraw
 
     with progress("pictures") as update:
         scores = judge(
@@ -75,9 +76,11 @@ def evaluate(
         )
     if as_json:
         say(json.dumps(scores.to_dict(), ensure_ascii=False))
+        redraw(what, runs_dir)
         return
     for line in lines(scores):
         say(line)
+    redraw(what, runs_dir, say)
 
 
 def lines(scores: Scores) -> list[str]:
@@ -102,7 +105,7 @@ def lines(scores: Scores) -> list[str]:
             "KID × 1000",
             _thousand(scores.kid),
             _thousand(scores.floor.get("kid")),
-            f"± {1000 * scores.kid_spread:.3g}",
+            f"0 at best; the designs' ± {1000 * scores.kid_spread:.3g}",
         ),
         *(
             (key, getattr(scores, key), scores.floor.get(key), words)
@@ -115,7 +118,7 @@ def lines(scores: Scores) -> list[str]:
         ),
         ("MS-SSIM in a class", scores.ms_ssim, scores.ms_ssim_data, "higher is less varied"),
         ("class balance", scores.balance, scores.balance_data, "1 is even"),
-        ("off the data's classes", scores.class_distance, None, "share of designs"),
+        ("class distance", scores.class_distance, None, "0 as the data, 1 none alike"),
         (
             "label fidelity",
             scores.fidelity,
@@ -136,6 +139,7 @@ def _extractor(scores: Scores) -> str:
     facts = scores.extractor_facts
     accuracy = facts.get("test_accuracy")
     told = f", test accuracy {accuracy:.1%}" if isinstance(accuracy, float) else ""
+    told += f" on {facts['labels']}" if facts.get("labels") else ""
     return f"{scores.extractor}, sha256 {scores.extractor_sha256[:12]}{told}"
 
 

@@ -47,13 +47,14 @@ def nearest(
       dcgan nearest fashion-mnist --data fashion-mnist -n 2000
       dcgan nearest ./new-shoes --data ./shoes --out copies
     """
+    from dcgan.analysis.memorization import LEAST_GENERATED
     from dcgan.analysis.nearest import CLOSEST, drawn, look_for_copies, write_closest
     from dcgan.evaluation.extractors import extractor as find_extractor
     from dcgan.files import make_folder, write_json
     from dcgan.subject import not_seen, subject
 
-    if not 1 <= n <= MOST:
-        raise DcganError(f"-n is {n}: must be from 1 to {MOST:,}")
+    if not LEAST_GENERATED <= n <= MOST:
+        raise DcganError(f"-n is {n}: must be from {LEAST_GENERATED} to {MOST:,}")
     if seed < 0:
         raise DcganError(f"--seed is {seed}: must be 0 or more")
     features = find_extractor(extractor)

@@ -201,9 +201,9 @@ def _accuracy(
     tell: Tell,
 ) -> dict[str, float]:
     """The accuracy score of the designs, and of as many real pictures, both on real ones that neither has seen."""
-    if made.asked is None or data.labels is None:
+    if made.asked is None or data.labels is None or np.count_nonzero(data.counts) < 2:
         notes.append(
-            "no accuracy score: it needs a model that was trained with labels, and data that has them"
+            "no accuracy score: it needs a model that was trained with labels, and data of two classes at least"
         )
         return {}
     if unseen is not None and unseen.labels is not None and unseen.classes == data.classes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dcgan.files import make_folder, open_file, write_json
+from dcgan.errors import DcganError
+from dcgan.files import exists, make_folder, open_file, remove, write_atomic, write_json
 
 FOLDER, FILE = "evaluation", "scores.json"
 MOST_KEPT = 200
@@ -25,7 +27,9 @@ class Scores:
     frechet, kid ± kid_spread: lower is better. precision, recall, coverage: 0 … 1; density: about 1 at best.
     balance: entropy of the classes that the labeller sees, as a share of an even one's; class_distance: the share of
     designs that would have to change class to be as the data. fidelity: share whose class is seen to be the one asked
-    for; labeller_accuracy: on real test pictures, which it cannot beat by much. accuracy_score: test accuracy of a classifier that was trained on the designs alone (Ravuri & Vinyals 2019),
+    for;
+    labeller_accuracy: the labeller's on real test pictures. accuracy_score: test accuracy of a classifier that was
+    trained on the designs alone (Ravuri & Vinyals 2019),
     accuracy_score_real: on as many real ones. ms_ssim: similarity within a class (Odena et al. 2017); higher than
     ms_ssim_data is less varied than the data.
     None: could not be had; `notes` say why.
@@ -74,11 +78,36 @@ class Scores:
         }
 
 
+def results_folder(run: Path, tell: Callable[[str], None]) -> Path | None:
+    """The folder for what is found out about a run; None, and a word to `tell`, where nothing can be written."""
+    try:
+        folder = make_folder(run / FOLDER)
+        write_atomic(folder / ".writable", b"")
+        remove(folder / ".writable")
+        return folder
+    except DcganError as error:
+        tell(f"warning: what is found is shown and not kept: {error}")
+        return None
+
+
 def keep(folder: Path, scores: Scores) -> Path:
-    """Add `scores` to those in `folder`/evaluation, newest last, and return the file's path."""
+    """Add `scores` to those in `folder`/evaluation, newest last, and return the file's path.
+
+    A file that cannot be read is set aside, as scores-damaged.json.
+    """
     path = make_folder(folder / FOLDER) / FILE
+    if exists(path) and not _sound(path):
+        path.replace(path.with_name("scores-damaged.json"))
     write_json(path, [*read(folder), scores.to_dict()][-MOST_KEPT:])
     return path
+
+
+def _sound(path: Path) -> bool:
+    try:
+        with open_file(path) as file:
+            return isinstance(json.loads(file.read()), list)
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

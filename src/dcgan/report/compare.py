@@ -152,8 +152,8 @@ def _scores(sides: Sequence[Side], heads: Sequence[str], same_data: bool) -> str
                 groups.setdefault(key, [None] * len(sides))[index] = one
     tables = []
     for key, results in list(groups.items())[:12]:
-        which = key[-1] if key[-1] in ("best", "last") else "a"
-        tables.append(f"<h3>The {which} checkpoint</h3>{score_table(results, heads, same_data)}")
+        which = {"best": "the best", "last": "the last"}.get(key[-1], "of a step")
+        tables.append(f"<h3>Checkpoint: {which}</h3>{score_table(results, heads, same_data)}")
     if not tables:
         return "<p>No run has been evaluated yet: <code>dcgan evaluate RUN</code> does it.</p>"
     warning = (

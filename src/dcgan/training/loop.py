@@ -14,15 +14,15 @@ from typing import Any
 from torch import Tensor
 
 from dcgan.data.dataset import Dataset
-from dcgan.errors import Collapsed, DcganError, Diverged, Interrupted, enough_memory
+from dcgan.errors import DcganError, Diverged, Interrupted, enough_memory
 from dcgan.files import exists, make_folder, write_atomic, write_json
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
 from dcgan.training.budget import Budget
-from dcgan.training.checkpoint import best_manifest, list_manifests, save_checkpoint
+from dcgan.training.checkpoint import list_manifests, save_checkpoint
 from dcgan.training.engine import Engine
 from dcgan.training.journal import Journal
-from dcgan.training.observer import Observer, Unobserved
+from dcgan.training.observer import Observer, Unobserved, collapsed
 from dcgan.training.restore import restore
 from dcgan.training.scoring import Scoring
 from dcgan.training.signals import StopRequest
@@ -89,7 +89,7 @@ class _Session:
         self.saved_step = 0
         self.save_seconds = 0.0
         self.saved: tuple[int, float | None] = (0, None)
-        self.finding = ""
+        self.finding: dict[str, Any] = {}
         self.sums: dict[str, Tensor] = {}
         self.marks: dict[str, tuple[float, int]] = {}
         self._resume()
@@ -118,6 +118,10 @@ class _Session:
                     self._collapse()
             if trainer.step > self.scoring.step and self._affords_a_score(last=True):
                 self._score()
+            if not self.scoring.step and self.scoring.every:
+                self._log(
+                    "warning", message="not scored, so there is no best checkpoint: " + self.scoring.why_not
+                )
             self._save()
             self._sample()
             self._log("finish")
@@ -134,11 +138,8 @@ class _Session:
 
     def _collapse(self) -> None:
         self._save()
-        self._log("stop", reason=self.finding)
-        again = layout.command("resume", self.folder)
-        best = best_manifest(self.folder / layout.CHECKPOINTS)
-        way = f"the best is step {best.step}: `{again} --from best --set KEY=VALUE`" if best else f"`{again}`"
-        raise Collapsed(f"stopped at step {self.trainer.step}, saved: {self.finding}. To go on, {way}")
+        self._log("stop", reason=f"{self.finding.get('finding')}: {self.finding.get('evidence')}")
+        raise collapsed(self.folder, self.trainer.step, self.finding)
 
     def _interrupt(self, signum: int) -> None:
         self._save()
@@ -285,7 +286,7 @@ class _Session:
         for found in () if event == "doctor" else self.observer.diagnose(entry):
             facts = dict(found)
             if facts.pop("stop", False):
-                self.finding = f"{facts.get('finding')}: {facts.get('evidence')}"
+                self.finding = facts
             self._log("doctor", **facts)
         try:
             self.watch({**entry, "left": left, "done": done})

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
+from dcgan.errors import Collapsed
+from dcgan.training import folder as layout
+from dcgan.training.checkpoint import best_manifest
 from dcgan.training.trainer import Trainer
 
 
@@ -31,3 +35,13 @@ class Unobserved:
 
     def diagnose(self, entry: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         return ()
+
+
+def collapsed(folder: Path, step: int, finding: Mapping[str, Any]) -> Collapsed:
+    """What to raise for a run that a finding ended at `step`, after it was saved: the finding, and how to go on."""
+    best = best_manifest(folder / layout.CHECKPOINTS)
+    where = f"the best checkpoint is step {best.step}" if best else "there is no best checkpoint"
+    settings = "".join(f" --set {mend}" for mend in finding.get("mend", ())) or " --set KEY=VALUE"
+    again = f"{layout.command('resume', folder)} --from {'best' if best else 'last'}{settings}"
+    told = f"{finding.get('finding')}: {finding.get('evidence')}"
+    return Collapsed(f"stopped at step {step}, saved: {told}. To go on ({where}): `{again}`")

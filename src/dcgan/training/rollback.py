@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dcgan.errors import DcganError
 from dcgan.files import exists, make_folder, open_file, refused, sync_directory, write_atomic, write_json
-from dcgan.recipe import Recipe
+from dcgan.recipe import FREE, Recipe
 from dcgan.training import folder as layout
 from dcgan.training.checkpoint import (
     Manifest,
@@ -34,8 +34,8 @@ def find_start(folder: Path, start: str | int) -> Manifest:
         best = best_manifest(checkpoints)
         if best is None:
             raise DcganError(
-                f"{folder} has no best checkpoint: it was not scored while it trained (runs below half a minute are "
-                "not); start from last or from a step"
+                f"{folder} has no best checkpoint: it was not scored while it trained (its journal says why); start "
+                "from last or from a step"
             )
         return best
     for manifest in found:
@@ -60,8 +60,16 @@ def roll_back(folder: Path, to: Manifest, recipe: Recipe) -> Path | None:
         )
     with layout.sole_writer(folder):
         aside = _set_aside(folder, to)
-        Journal(folder / layout.JOURNAL).rewind(to.step)
+        journal = Journal(folder / layout.JOURNAL)
+        journal.rewind(to.step)
         if not to.recipe.same_model(recipe):
+            before = to.recipe.to_dict()
+            changed = {
+                name: value
+                for name, value in recipe.to_dict().items()
+                if value != before[name] and name not in FREE
+            }
+            journal.write("change", step=to.step, images=to.images, settings=changed)
             reseal_manifest(
                 folder / layout.CHECKPOINTS / f"{to.step:010d}.json", dataclasses.replace(to, recipe=recipe)
             )

@@ -40,6 +40,11 @@ class Scoring:
         """The score of this very step, or None."""
         return self.score if step == self.step else None
 
+    @property
+    def why_not(self) -> str:
+        """Why there has been no score, in words."""
+        return f"a score must fit into {LAST_SHARE:.0%} of the time, and comes after {self.every:g} s at the earliest"
+
     def give_up(self) -> None:
         """No more scores in this sitting."""
         self.every = 0.0

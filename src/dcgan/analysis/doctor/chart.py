@@ -180,11 +180,13 @@ def mishap(entry: Mapping[str, Any]) -> str | None:
 
 
 def chart_of(recipe: Recipe, entries: Iterable[Mapping[str, Any]], **facts: Any) -> Chart:
-    """The chart of a journal's entries, oldest first; what a resume went back behind is left out."""
+    """The chart of a journal's entries, oldest first, since the recipe last changed; what a resume went back behind is
+    left out."""
     intervals: list[dict[str, float]] = []
     scores: list[dict[str, Any]] = []
     samples: list[tuple[int, str]] = []
     mishaps: list[tuple[float, str]] = []
+    began = 0
     for entry in entries:
         step = number(entry.get("step"))
         event = entry.get("event")
@@ -192,6 +194,9 @@ def chart_of(recipe: Recipe, entries: Iterable[Mapping[str, Any]], **facts: Any)
             intervals = [old for old in intervals if old["step"] <= step]
             scores = [old for old in scores if old["step"] <= step]
             mishaps = []
+        if event == "change" and step is not None:
+            # Another recipe from here on: what its forerunner did says nothing of it.
+            intervals, scores, began = [], [], int(step)
         if (said := mishap(entry)) is not None:
             mishaps.append((step or 0.0, said))
         if event == "interval" and (row := interval(entry)) is not None:
@@ -202,5 +207,6 @@ def chart_of(recipe: Recipe, entries: Iterable[Mapping[str, Any]], **facts: Any)
         elif event == "sample" and step is not None and isinstance(entry.get("file"), str):
             samples.append((int(step), entry["file"]))
     return Chart(
-        recipe, intervals, scores, samples=tuple(samples), mishaps=tuple(said for _, said in mishaps), **facts
-    )
+        recipe, intervals, scores, samples=tuple(samples), mishaps=tuple(said for _, said in mishaps), began=began,
+        **facts,
+    )  # fmt: skip

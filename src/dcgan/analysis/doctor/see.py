@@ -15,8 +15,8 @@ from dcgan.analysis.doctor.findings import FINDINGS, diagnose
 from dcgan.data import Dataset
 from dcgan.errors import DcganError
 from dcgan.evaluation.reference import held_out, open_alike
-from dcgan.evaluation.scores import FOLDER
-from dcgan.files import make_folder, write_json
+from dcgan.evaluation.scores import results_folder
+from dcgan.files import write_json
 from dcgan.run import Run
 from dcgan.training import folder as layout
 from dcgan.training.checkpoint import manifest_paths
@@ -35,7 +35,7 @@ def see(
     confirmed: bool | None = None,
     tell: Tell = lambda line: None,
 ) -> Verdict:
-    """The doctor's verdict on a run, which is also kept in `RUN/evaluation/doctor.json`.
+    """The doctor's verdict on a run, which is also kept in `RUN/evaluation/doctor.json`, unless it is a quick one.
 
     data: what it learned from, where `data.json` does not lead to it. quick: journal only, no designs are made.
     confirmed: whether to train D alone where it seems stuck; None does so when it takes under 30 seconds.
@@ -53,14 +53,17 @@ def see(
             f"{run.folder} holds nothing to look at: its journal has no interval and there is no checkpoint; train it "
             f"with `{layout.command('resume', run.folder)}`"
         )
+    kept = None
     if quick:
         unchecked.append("pictures: not looked at (--quick)")
     else:
+        kept = results_folder(run.folder, tell)
         opened = data if data is not None else _opened(run, unchecked)
         chart = _examined(run, chart, opened, unchecked, tell)
         chart = _confirmed(run, chart, opened, entries, confirmed, unchecked, tell)
     verdict = _verdict(chart, unchecked)
-    write_json(make_folder(run.folder / FOLDER) / "doctor.json", verdict.to_dict())
+    if kept:
+        write_json(kept / "doctor.json", verdict.to_dict())
     return verdict
 
 

@@ -109,7 +109,10 @@ def stuck(chart: Chart) -> Diagnosis | None:
 
 def _told(chart: Chart, since: int, sure: float, evidence: list[str]) -> Diagnosis:
     recipe = chart.recipe
-    wishes: dict[str, object] = {"weight_decay": 0.0, "d_lr": min(1e-3, 4 * recipe.d_lr) or 4e-4}
+    faster = (
+        max(recipe.d_lr, min(1e-3, 4 * recipe.d_lr)) or 4e-4
+    )  # a rate that is high already is not the reason
+    wishes: dict[str, object] = {"weight_decay": 0.0, "d_lr": faster}
     if recipe.batch_norm == "everywhere":
         # Batch norm on D's output gives every batch the mean 0: real and fake ones in separate batches look alike.
         wishes |= {"d_batches": "joined", "batch_norm": "published"}
