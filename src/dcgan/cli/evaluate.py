@@ -139,7 +139,9 @@ def _extractor(scores: Scores) -> str:
     facts = scores.extractor_facts
     accuracy = facts.get("test_accuracy")
     told = f", test accuracy {accuracy:.1%}" if isinstance(accuracy, float) else ""
-    told += f" on {facts['labels']}" if facts.get("labels") else ""
+    told += (
+        ", which learned clusters of pixels, not labels" if "cluster" in str(facts.get("labels", "")) else ""
+    )
     return f"{scores.extractor}, sha256 {scores.extractor_sha256[:12]}{told}"
 
 
