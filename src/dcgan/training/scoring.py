@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 SHARE, LAST_SHARE = 0.035, 0.05
 """Parts of the time that scores may take: those on the way, and with the one at the end."""
-FIRST_COST = 1500
+FIRST_COST = 900
 """The first score takes about as long as so many images of training; afterwards it is measured."""
 
 
