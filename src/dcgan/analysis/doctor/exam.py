@@ -53,10 +53,10 @@ def examine(
             missing.append(f"{what}: {error}")
 
     measured("variety", lambda: {"diversity": diversity(features, few), "contrast": _contrast(designs, real)})
-    measured("kinds", lambda: _manifold(few, features))
+    held = None if unseen is None else see(some(unseen.images, DESIGNS))
+    measured("kinds", lambda: _manifold(few, features, held))
     measured("distance", lambda: {"frechet": frechet_distance(few, features)})
     measured("checkerboard", lambda: _periods(designs, real[:DESIGNS]))
-    held = None if unseen is None else see(some(unseen.images, DESIGNS))
     measured("copying", lambda: _copying(features, known, held))
     if labels is not None and len(data.classes) > 1:
         measured("classes", lambda: _classes(features, known, labels, data.classes))
@@ -72,11 +72,15 @@ def _drawn(data: Dataset, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int
     return np.ascontiguousarray(data.images[order]), None if data.labels is None else data.labels[order]
 
 
-def _manifold(real: NDArray[np.float32], features: NDArray[np.float32]) -> dict[str, float]:
+def _manifold(
+    real: NDArray[np.float32], features: NDArray[np.float32], held: NDArray[np.float32] | None
+) -> dict[str, float]:
     manifold = Manifold(real)
+    usual = {} if held is None else {"coverage_real": manifold.scores(held).coverage}
     scores = manifold.scores(features)
     return {
-        "precision": scores.precision, "recall": scores.recall, "density": scores.density, "coverage": scores.coverage
+        "precision": scores.precision, "recall": scores.recall, "density": scores.density, "coverage": scores.coverage,
+        **usual,
     }  # fmt: skip
 
 

@@ -24,6 +24,8 @@ from dcgan.training.checkpoint import manifest_paths
 CHEAP = 30.0
 """Seconds that the confirm test may take without being asked for."""
 PICTURES_EARLY = 200
+FAR, USUAL_COVERAGE = 0.3, 0.95
+"""Coverage, as a part of other real pictures', below which designs are far; what theirs is where not measured."""
 Tell = Callable[[str], None]
 
 
@@ -146,6 +148,13 @@ def _verdict(chart: Chart, unchecked: list[str]) -> Verdict:
         early = f"too early to judge: step {chart.step:,}; losses tell something from {EARLY} on, pictures from 200"
     elif chart.step < PICTURES_EARLY:
         early = f"early: step {chart.step:,}; pictures are judged from step {PICTURES_EARLY} on"
+    elif (coverage := chart.looks("coverage")) is not None:
+        usual = chart.looks("coverage_real") or chart.looks("floor_coverage") or USUAL_COVERAGE
+        if coverage < FAR * usual:
+            early = (
+                f"the designs are far from the data still: coverage {coverage:.2f}, other real pictures' {usual:.2f}; "
+                "that is how training begins, and no sign by itself that it has failed"
+            )
     return Verdict(chart.step, diagnose(chart), checked, tuple(unchecked), early)
 
 
