@@ -31,7 +31,7 @@ def verdict(record: Record, judged: Judged) -> str:
         open_ = "".join(f"<li>{text(sentence)}</li>" for sentence in judged.unchecked)
         rest = f'<p>Could not be checked:</p><ul class="plain">{open_}</ul>' if open_ else ""
         head = (
-            f"<h3>Nothing wrong found, but</h3><p>{text(judged.early)}</p>"
+            f"<h3>No verdict yet</h3><p>{text(judged.early)}</p>"
             if judged.early
             else "<h3>Nothing wrong found</h3>"
         )
