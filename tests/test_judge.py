@@ -204,5 +204,9 @@ def test_nearest_looks_for_copies_of_a_run_and_of_a_folder(
         (copied / f"{index}.png").write_bytes(png(digits.images[index].transpose(1, 2, 0)))
     status, out, _ = command(capsys, "nearest", str(copied), "--data", "digits", "--extractor", "fixed")
     assert status == 0 and "0.000" in out, out
+    for index in range(120):
+        (copied / f"{index}.png").write_bytes(png(digits.images[index % 4].transpose(1, 2, 0)))
+    status, out, _ = command(capsys, "nearest", str(copied), "--data", "digits")
+    assert status == 0 and "it repeats itself: about" in out, out
     status, out, err = command(capsys, "nearest", str(copied))
     assert (status, out) == (2, "") and "--data" in err

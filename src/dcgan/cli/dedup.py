@@ -10,6 +10,9 @@ import typer
 from dcgan.cli.screen import progress, say, tell
 from dcgan.errors import DcganError
 
+FEW = 500
+"""Pictures below which the autoencoder's answer is worth little."""
+
 
 def dedup(
     data: Annotated[
@@ -78,6 +81,10 @@ def dedup(
     make_folder(target.parent)
     write_list(target, opened, found)
     say(f"list       {target}")
+    if len(opened) < FEW:
+        say(
+            f"note       so few pictures teach the autoencoder little: look through fewer than {FEW} yourself"
+        )
     if count:
         sheet = out / SHEET if out else target.with_name(f"{target.stem}-{SHEET}")
         write_sheet(sheet, opened, found, seed)

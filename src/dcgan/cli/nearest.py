@@ -101,4 +101,8 @@ def report(found: Copies, train: Dataset) -> list[str]:
     ]
     if found.real:
         rows.append(("", f"as many real pictures: {found.real.verdict}"))
-    return [f"{name:<10}{text}" for name, text in [*rows, ("verdict", m.verdict)]]
+    verdict = m.verdict
+    own, usual = found.birthday.support, found.real.support if found.real else None
+    if own is not None and 10 * own < min(usual or m.train, m.train):
+        verdict += f"; but it repeats itself: about {own:,} different pictures"
+    return [f"{name:<10}{text}" for name, text in [*rows, ("verdict", verdict)]]
