@@ -102,6 +102,15 @@ def test_data_that_cannot_be_scored_is_told_once_and_trained_on(tmp_path: Path) 
     assert "needs at least 1000" in warning["message"]
 
 
+def test_a_run_that_could_not_afford_a_score_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scoring, "affords", lambda self, sitting, images, last=False: False)
+    found = Run(run(tmp_path, Told({}), evaluate_every=1e-6))
+    (warning,) = [entry for entry in found.journal() if entry["event"] == "warning"]
+    assert "no best checkpoint" in warning["message"] and "5%" in warning["message"]
+    short = Run(run(tmp_path / "short", Told({})))
+    assert [entry for entry in short.journal() if entry["event"] == "warning"] == []
+
+
 @pytest.mark.usefixtures("every_two_steps")
 def test_a_finding_that_ends_the_run_saves_it_first_and_names_the_best(tmp_path: Path) -> None:
     finding = {"finding": "mode collapse", "evidence": "coverage 0.01", "mend": ["g_lr=1e-4"], "stop": True}
@@ -124,7 +133,7 @@ def test_scores_stay_below_their_share_of_the_time(rate: int) -> None:
     while now < 36_000:
         now += 1.0
         if scoring.affords(now, int(rate * now)):
-            cost = (1.5 if spent == 0 else 1.0) * 1000 / rate
+            cost = (900 if spent == 0 else 600) / rate  # as measured: the first one computes the real side
             scoring.note(int(now), 1.0, cost)
             now, spent = now + cost, spent + cost
             assert now >= 30 and spent <= 0.05 * now

@@ -118,7 +118,7 @@ class _Session:
                     self._collapse()
             if trainer.step > self.scoring.step and self._affords_a_score(last=True):
                 self._score()
-            if not self.scoring.step and self.scoring.every:
+            if not self.scoring.step and 0 < self.scoring.every <= self.seconds - self.before:
                 self._log(
                     "warning", message="not scored, so there is no best checkpoint: " + self.scoring.why_not
                 )

@@ -34,8 +34,8 @@ def find_start(folder: Path, start: str | int) -> Manifest:
         best = best_manifest(checkpoints)
         if best is None:
             raise DcganError(
-                f"{folder} has no best checkpoint: it was not scored while it trained (its journal says why); start "
-                "from last or from a step"
+                f"{folder} has no best checkpoint: it was not scored while it trained: scores begin after "
+                "half a minute and must fit into 5 % of the time; start from last or from a step"
             )
         return best
     for manifest in found:
