@@ -185,6 +185,13 @@ WHOLE = npy(GREY[:2, :8, :8])
 DESCRS = ["|u1", "<f8", "|O", "<U9", "|V4", "<i8", "|b1", "<c16", "<M8[s]", "[('a','<i4')]", "x" * 50]
 
 
+@pytest.mark.parametrize("fortran", [True, False])
+def test_an_empty_array_of_impossible_sides_is_one_line(fortran: bool) -> None:
+    shape = (0, 17453, 144259, 3_663_335_722)  # once found by the search below
+    text = repr({"descr": "|u1", "fortran_order": fortran, "shape": shape}).encode()
+    checked(header(text + b"\n", b""), packed=False)
+
+
 @tries(200)
 @given(
     st.sampled_from(DESCRS),

@@ -209,6 +209,9 @@ def _values(source: Source, stream: IO[bytes], array: _Array) -> NDArray[Any]:
     if left or stream.read(1):  # the read beyond the end also checks the archive's checksum
         raise source.error(f"{printable(array.name)} is damaged: it does not end where its header says")
     flat = np.frombuffer(bytearray().join(parts), array.dtype)
-    if array.fortran:
-        return flat.reshape(array.shape[::-1]).transpose()
-    return flat.reshape(array.shape)
+    try:
+        return flat.reshape(array.shape[::-1]).transpose() if array.fortran else flat.reshape(array.shape)
+    except ValueError:  # a side of 0 beside others whose product no array can have
+        raise source.error(
+            f"{printable(array.name)} is an array of {times(array.shape)}: no such can be"
+        ) from None
