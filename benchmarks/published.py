@@ -58,6 +58,7 @@ TRIALS = {
     "mnist-gan-2018": Trial("mnist", "mnist-gan-2018", 4),
     "pytorch-64": Trial("emoji", "pytorch-64", 40),
     "paper-64": Trial("emoji", "paper-64", 65),
+    "paper-64-batch-16": Trial("emoji", "paper-64", 69, ("batch=16",)),
     "fashion-maxpool": Trial("fashion-mnist", "fashion-maxpool", 64),
     "maxpool-no-bn": Trial("fashion-mnist", "fashion-maxpool", 3, ("batch_norm=none",)),
     "maxpool-bn-sigmoid": Trial(
