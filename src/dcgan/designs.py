@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from dcgan.errors import DcganError
 from dcgan.evaluation.labelling import Tally, columns
-from dcgan.files import TEMPORARY, exists, is_folder, make_folder, refused, write_atomic
+from dcgan.files import exists, is_folder, make_folder, whole_folder, write_atomic
 from dcgan.model import Model
 from dcgan.pictures import png, sheet
 from dcgan.training.folder import new_name, slug
@@ -53,11 +52,7 @@ def write_designs(
     """
     check_place(out)
     blocks = model.blocks(count, label=label, seed=seed, balanced=balanced)
-    make_folder(out.parent)
-    making = out.with_name(f"{TEMPORARY}{out.name}")
-    shutil.rmtree(making, ignore_errors=True)  # what a killed one left must not get into this one
-    make_folder(making)
-    try:
+    with whole_folder(out) as making:
         rows = io.StringIO()
         table = csv.writer(rows, lineterminator="\n")
         table.writerow([*COLUMNS, *(LABELLED if tally else ())])
@@ -92,13 +87,6 @@ def write_designs(
             if tally and by_class
             else _contact_sheet(model, shown, shown_labels, count),
         )
-        if exists(out):
-            out.rmdir()
-        making.rename(out)
-    except OSError as error:
-        raise refused(out, error) from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return out
 
 

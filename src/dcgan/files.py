@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -74,6 +75,28 @@ def make_folder(path: Path) -> Path:
     except ValueError as error:
         raise DcganError(f"cannot write {path}: {error}. Choose another folder.") from None
     return path
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill beside `out`, which becomes it when all has gone well and leaves nothing behind otherwise.
+
+    `out`: not there, or an empty folder. What a killed process left there does not get into it. Raises `DcganError`
+    when the system refuses.
+    """
+    make_folder(out.parent)
+    making = out.with_name(f"{TEMPORARY}{out.name}")
+    shutil.rmtree(making, ignore_errors=True)
+    make_folder(making)
+    try:
+        yield making
+        if exists(out):
+            out.rmdir()
+        making.rename(out)
+    except OSError as error:
+        raise refused(out, error) from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def exists(path: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from dcgan.data.images import UnreadableError
 from dcgan.errors import DcganError
 from dcgan.evaluation.labeller import Labeller
 from dcgan.evaluation.labelling import Tally, columns
-from dcgan.files import TEMPORARY, encoded, exists, is_file, is_folder, make_folder, refused, write_atomic
+from dcgan.files import encoded, exists, is_file, is_folder, make_folder, whole_folder, write_atomic
 from dcgan.pictures import png
 
 TABLE = "labels.csv"
@@ -80,12 +79,8 @@ def label_pictures(
     rows = io.StringIO()
     table = csv.writer(rows, lineterminator="\n")
     table.writerow(["file", "label", *designs.LABELLED[1:], *(["asked"] if known else [])])
-    make_folder(out.parent)
-    making = out.with_name(f"{TEMPORARY}{out.name}")
-    shutil.rmtree(making, ignore_errors=True)
-    make_folder(making)
     asked_count = agreed = 0
-    try:
+    with whole_folder(out) as making:
         with _files(source, pictures, folders) as tree:
             copies = _Copies(making, labeller.classes, tree)
             for start in range(0, len(chosen), BLOCK):
@@ -104,13 +99,6 @@ def label_pictures(
         write_atomic(
             making / designs.SHEET, png(tally.sheet(f"{pictures.name}: {len(chosen):,} pictures labelled"))
         )
-        if exists(out):
-            out.rmdir()
-        making.rename(out)
-    except OSError as error:
-        raise refused(out, error) from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return Labelled(out, out / TABLE, labeller, tally.counts, tally.doubtful, asked_count, agreed)
 
 

@@ -17,10 +17,11 @@ from stripes_run import DATA, RECIPE, interval, journal_line, write_journal, wri
 from dcgan import pictures
 from dcgan.errors import DcganError
 from dcgan.report import tables, write_report
-from dcgan.report.journal import curve, number, read, state
+from dcgan.report.journal import curve, read, state
 from dcgan.report.judged import read_judged
 from dcgan.report.page import _script_json, render
 from dcgan.report.snapshots import collect
+from dcgan.training.journal import number
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
 

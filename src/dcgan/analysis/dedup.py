@@ -23,7 +23,7 @@ from dcgan.data.findings import printable
 from dcgan.data.formats.tree import folder_tree
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
-from dcgan.files import TEMPORARY, exists, make_folder, refused, write_atomic
+from dcgan.files import exists, refused, whole_folder, write_atomic
 from dcgan.pictures import pairs_sheet, png
 
 LIST, SHEET, IMAGES = "duplicates.csv", "sheet.png", "images"
@@ -153,18 +153,13 @@ def copy_kept(
     names = names_of(data)
     wanted = [files.get(names[index], names[index]) for index in found.kept]
     wanted += [entry.name for entry in there if entry.name.rpartition("/")[2] in _TABLES]
-    making = out.with_name(f"{TEMPORARY}{out.name}")
-    shutil.rmtree(making, ignore_errors=True)
-    make_folder(making)
-    try:
+    with whole_folder(out) as making:
         for done, name in enumerate(wanted, 1):
             target = making / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, target)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, target)
+            except OSError as error:
+                raise refused(Path(error.filename or out), error) from error
             if progress:
                 progress(done, len(wanted))
-        making.rename(out)
-    except OSError as error:
-        raise refused(Path(error.filename or out), error) from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)

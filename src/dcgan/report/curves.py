@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from dcgan.report.figures import Mark, lines
-from dcgan.report.journal import Record, number
+from dcgan.report.journal import Record
 from dcgan.report.plots import SERIES, Series, bar_plot
 from dcgan.report.words import duration
+from dcgan.training.journal import number
 
 SHARES = (-0.02, 1.02)
 """Limits of an axis of shares and probabilities."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from dcgan.files import open_file
 from dcgan.report.words import duration, instant, moment
+from dcgan.training.journal import number
 
 SILENCE = 900.0
 """Seconds without a journal line after which a run that claims to be running is called silent."""
@@ -96,16 +96,6 @@ def read(folder: Path) -> Record:
         lost = "1 journal line" if torn == 1 else f"{torn:,} journal lines"
         notes.append(f"{lost} could not be read and was left out; a kill can tear the line being written.")
     return Record(folder.resolve().name, folder, recipe, data, events, notes)
-
-
-def number(value: object) -> float | None:
-    """`value` as a finite float, or None: for booleans, texts, NaN, infinities and what float can't hold."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
 
 
 def curve(events: list[dict[str, Any]], key: str) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:

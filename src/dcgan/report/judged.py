@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dcgan.report.images import Picture, read_picture
-from dcgan.report.journal import Record, number, parse, read_text
+from dcgan.report.journal import Record, parse, read_text
 from dcgan.report.words import quantity
+from dcgan.training.journal import number
 
 LIMIT = 4_000_000
 """Bytes of one JSON file that are read, at most."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from dcgan.report.curves import SHARES
 from dcgan.report.figures import Mark, lines
-from dcgan.report.journal import DRAWABLE, Record, number
+from dcgan.report.journal import DRAWABLE, Record
 from dcgan.report.words import count, quantity, text
+from dcgan.training.journal import number
 
 DISTANCE = (
     "How far the generated pictures lie from the real ones: lower is better, and the floor is what real pictures score "

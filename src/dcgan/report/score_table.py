@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dcgan.report.differences import side_by_side
-from dcgan.report.journal import number
 from dcgan.report.words import count, quantity, text
+from dcgan.training.journal import number
 
 COLUMNS = 3
 """Checkpoints in one table, at most: a phone shows no more."""

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dcgan.report.images import EXACT, SMALLER, Picture, data_uri, open_png, webp
-from dcgan.report.journal import Record, number
+from dcgan.report.journal import Record
+from dcgan.training.journal import number
 
 FRAMES = 60
 """Grids in the film, at most."""

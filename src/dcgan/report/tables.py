@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dcgan.report.journal import Record, number
+from dcgan.report.journal import Record
 from dcgan.report.words import count, duration, instant, moment, plain, shell, text
 from dcgan.training.folder import command
+from dcgan.training.journal import number
 
 OPEN = 30
 """Classes shown at once; the others are a click away."""

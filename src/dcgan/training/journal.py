@@ -67,6 +67,16 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
+def number(value: object) -> float | None:
+    """`value` as a finite float, or None: for booleans, texts, NaN, infinities and what float can't hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def _step(entry: dict[str, Any]) -> float:
     step = entry.get("step")
     return step if isinstance(step, int) else math.inf

@@ -86,9 +86,8 @@ class _Session:
         self.journal = Journal(folder / layout.JOURNAL)
         self.trainer = Trainer(recipe, data, engine)
         self.before = 0.0
-        self.saved_step = 0
         self.save_seconds = 0.0
-        self.saved: tuple[int, float | None] = (0, None)
+        self.saved: tuple[int, float | None] = (0, None)  # step and score of the newest checkpoint
         self.finding: dict[str, Any] = {}
         self.sums: dict[str, Tensor] = {}
         self.marks: dict[str, tuple[float, int]] = {}
@@ -127,8 +126,8 @@ class _Session:
             self._log("finish")
         except Diverged as error:
             kept = (
-                f"the last good checkpoint is step {self.saved_step}"
-                if self.saved_step
+                f"the last good checkpoint is step {self.saved[0]}"
+                if self.saved[0]
                 else "no checkpoint was made yet"
             )
             gentler = f"--set g_lr={self.recipe.g_lr / 4:g} --set d_lr={self.recipe.d_lr / 4:g}"
@@ -157,14 +156,14 @@ class _Session:
         """
         self.started = time.monotonic()
         restored = restore(self.folder, self.trainer)
-        self.saved_step, self.before = restored.step, restored.seconds
+        self.saved, self.before = (restored.step, None), restored.seconds
         self.began = self.trainer.images
         earlier = (manifest.score for _, manifest in list_manifests(self.folder / layout.CHECKPOINTS))
         self.scoring = Scoring(self.recipe.evaluate_every, earlier)
         if not exists(self.folder / layout.RECIPE) or layout.read_recipe(self.folder) != self.recipe:
             write_json(self.folder / layout.RECIPE, self.recipe.to_dict())
         make_folder(self.folder / layout.SAMPLES)
-        again = self.saved_step > 0 or exists(self.journal.path)
+        again = self.saved[0] > 0 or exists(self.journal.path)
         self.journal.rewind(self.trainer.step)
         facts = self.engine.describe()
         self._log("resume" if again else "start", version=__version__, **facts)
@@ -248,7 +247,7 @@ class _Session:
     def _save(self) -> None:
         trainer = self.trainer
         score = self.scoring.at(trainer.step)
-        if self.saved == (trainer.step, score) or (trainer.step == self.saved_step and score is None):
+        if trainer.step == self.saved[0] and score in (None, self.saved[1]):
             return
         # The journal goes on from here after a kill, so it must have told every step up to here.
         self._flush()
@@ -271,7 +270,7 @@ class _Session:
             score=score,
             data_sha256=self.data.sha256,
         )
-        self.saved, self.saved_step = (trainer.step, score), trainer.step
+        self.saved = trainer.step, score
         self.save_seconds = self.seconds - began
         self._mark("checkpoint")
         self._log("checkpoint", file=f"{layout.CHECKPOINTS}/{path.stem}.safetensors")

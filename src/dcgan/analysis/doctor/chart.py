@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dcgan.objectives import OBJECTIVES
 from dcgan.recipe import Recipe
+from dcgan.training.journal import number
 
 Floats = NDArray[np.float64]
 
@@ -74,11 +75,6 @@ class Chart:
     def relative(self) -> bool:
         """Whether D compares a real image with a fake one."""
         return OBJECTIVES[self.recipe.objective].relative
-
-    @property
-    def logs(self) -> bool:
-        """Whether the objective is a cross-entropy of single images."""
-        return self.recipe.objective in ("bce", "bce-probability")
 
     @property
     def neutral(self) -> tuple[float, float]:
@@ -147,16 +143,6 @@ class Chart:
         if since is not None:
             files += [file for step, file in self.samples if step <= since][-1:]
         return tuple(dict.fromkeys(files))
-
-
-def number(value: object) -> float | None:
-    """`value` as a finite float, or None: a journal may say anything."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
 
 
 def interval(entry: Mapping[str, Any]) -> dict[str, float] | None:

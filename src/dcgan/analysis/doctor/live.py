@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from dcgan.analysis.doctor.chart import Chart, interval, mishap, number
+from dcgan.analysis.doctor.chart import Chart, interval, mishap
 from dcgan.analysis.doctor.diagnosis import Diagnosis
 from dcgan.analysis.doctor.findings import diagnose, ends
 from dcgan.recipe import Recipe
+from dcgan.training.journal import number
 
 KEPT, SCORES = 400, 64
 """Newest intervals and scores that are looked at: what an entry costs does not grow with the run."""

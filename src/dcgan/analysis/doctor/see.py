@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dcgan.analysis.doctor.chart import EARLY, Chart, chart_of, number
+from dcgan.analysis.doctor.chart import EARLY, Chart, chart_of
 from dcgan.analysis.doctor.confirm import confirm, seconds
 from dcgan.analysis.doctor.diagnosis import Verdict
 from dcgan.analysis.doctor.exam import examine
@@ -20,6 +20,7 @@ from dcgan.files import write_json
 from dcgan.run import Run
 from dcgan.training import folder as layout
 from dcgan.training.checkpoint import manifest_paths
+from dcgan.training.journal import number
 
 CHEAP = 30.0
 """Seconds that the confirm test may take without being asked for."""

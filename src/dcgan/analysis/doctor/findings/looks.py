@@ -5,10 +5,9 @@ from __future__ import annotations
 from dcgan.analysis.doctor.chart import Chart
 from dcgan.analysis.doctor.diagnosis import GO_ON, STOP, Diagnosis
 from dcgan.analysis.doctor.mends import mends, penalised, slower
+from dcgan.evaluation.metrics.spectrum import CHECKERBOARD
 
 TRAINED = 200
-NYQUIST = 1.5
-"""Energy at a period of two pixels, over real pictures'."""
 UNEVEN = 0.07
 """How much more unevenly than in real pictures detail lies over even and odd pixels; healthy runs stay below 0.04."""
 CLOSE, ISOLATED = 0.9, 0.25
@@ -25,13 +24,13 @@ def checkerboard(chart: Chart) -> Diagnosis | None:
     if ratio is None or uneven is None or chart.step < TRAINED:
         return None
     # Noise has as much energy there, and lies evenly.
-    if ratio <= NYQUIST or uneven - (usual or 0.0) <= UNEVEN:
+    if ratio <= CHECKERBOARD or uneven - (usual or 0.0) <= UNEVEN:
         return None
     return Diagnosis(
         "checkerboard",
-        min(0.9, 0.55 + 0.1 * (ratio / NYQUIST - 1)),
+        min(0.9, 0.55 + 0.1 * (ratio / CHECKERBOARD - 1)),
         (
-            f"energy at a period of two pixels is {ratio:.2f} of that of real pictures (above {NYQUIST} is too much)",
+            f"energy at a period of two pixels is {ratio:.2f} of that of real pictures (above {CHECKERBOARD} is too much)",
             f"detail lies unevenly over even and odd pixels: {uneven:.2f}, in real pictures {usual or 0:.2f}",
         ),
         pictures=chart.shown(None),
