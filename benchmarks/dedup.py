@@ -22,9 +22,9 @@ from PIL import Image
 
 from dcgan.analysis.dedup import Deduplication, write_sheet
 from dcgan.analysis.hashing import activations
-from dcgan.analysis.neighbours import pairs_within
 from dcgan.data import Dataset, open_dataset
 from dcgan.data.check.duplicates import find_duplicates
+from dcgan.evaluation.neighbours import pairs_within
 
 Pixels = NDArray[np.uint8]
 EACH = 300

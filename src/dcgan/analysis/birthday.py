@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan.analysis.neighbours import pairs_within
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
+from dcgan.evaluation.neighbours import pairs_within
 
 NEAR = 0.5
 """A duplicate is nearer than this part of the median distance of a held-out picture to its nearest training picture."""

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan.analysis.hashing import codes
-from dcgan.analysis.neighbours import pairs_within
 from dcgan.data.dataset import Dataset
 from dcgan.data.findings import printable
 from dcgan.data.formats.tree import folder_tree
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
+from dcgan.evaluation.neighbours import pairs_within
 from dcgan.files import exists, refused, whole_folder, write_atomic
 from dcgan.pictures import pairs_sheet, png
 

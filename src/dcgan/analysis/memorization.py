@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan.analysis.neighbours import nearest
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
+from dcgan.evaluation.neighbours import nearest
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]

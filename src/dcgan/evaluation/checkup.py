@@ -18,10 +18,10 @@ from dcgan.data.sampling import BLOCK, Stream, generation_block, generation_labe
 from dcgan.errors import DcganError
 from dcgan.evaluation.extractors.fixed import Fixed
 from dcgan.evaluation.metrics.diversity import diversity
-from dcgan.evaluation.metrics.features import squared_distances
 from dcgan.evaluation.metrics.frechet import frechet_between, moments
 from dcgan.evaluation.metrics.manifold import Manifold
 from dcgan.evaluation.metrics.spectrum import nyquist_ratio, phase_imbalance
+from dcgan.evaluation.neighbours import nearest
 from dcgan.objectives import objective
 from dcgan.training.engine import to_uint8
 from dcgan.training.trainer import Trainer
@@ -95,7 +95,7 @@ class CheckUp:
         """memorised: median distance to the nearest real picture over that of unseen ones. isolated: share of designs
         that are nearer to one real picture alone than 95 % of unseen ones are (`analysis.memorization`)."""
         real = self._real
-        distance, isolation = _nearest(features, real.features)
+        distance, isolation = _near(features, real.features)
         expected_distance, expected = real.nearest
         return {
             "memorised": float(np.median(distance)) / max(float(np.median(expected_distance)), 1e-9),
@@ -143,9 +143,9 @@ class _Real:
         others = self.unseen if self.unseen is not None else _taken(data, rest)[0]
         self.others = others if len(others) >= GENERATED else None
         self.nearest = (
-            _nearest(extractor(others), self.features)
+            _near(extractor(others), self.features)
             if len(others) >= LEAST
-            else _nearest(self.features[:ON_MANIFOLD], self.features, itself=True)
+            else _near(self.features[:ON_MANIFOLD], self.features, itself=True)
         )
 
 
@@ -195,20 +195,15 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _nearest(
+def _near(
     of: NDArray[np.float32], to: NDArray[np.float32], *, itself: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """For each row of `of` the distance to the nearest row of `to`, and that over the distance to the sixth.
 
     itself: `of` are the first rows of `to`, and none is its own neighbour.
     """
-    found = []
-    first = 1 if itself else 0
-    rows, known = (torch.from_numpy(array.astype(np.float64)) for array in (of, to))
-    for _, distances in squared_distances(rows, known):
-        found.append(distances.topk(first + 6, largest=False, sorted=True).values[:, first:].sqrt())
-    near = torch.cat(found).numpy()
-    return near[:, 0], near[:, 0] / np.maximum(near[:, 5], 1e-12)
+    distances, _ = nearest(of, to, 6, own=np.arange(len(of)) if itself else None)
+    return distances[:, 0], distances[:, 0] / np.maximum(distances[:, 5], np.float32(1e-12))
 
 
 def _worth_saying(value: Any) -> bool:

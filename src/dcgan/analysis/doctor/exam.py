@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan.analysis.memorization import memorization
-from dcgan.analysis.neighbours import nearest
 from dcgan.data import Dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
@@ -18,6 +17,7 @@ from dcgan.evaluation.metrics.diversity import diversity
 from dcgan.evaluation.metrics.frechet import frechet_distance
 from dcgan.evaluation.metrics.manifold import Manifold
 from dcgan.evaluation.metrics.spectrum import nyquist_ratio, phase_imbalance
+from dcgan.evaluation.neighbours import nearest
 from dcgan.evaluation.reference import some
 from dcgan.model import Model
 

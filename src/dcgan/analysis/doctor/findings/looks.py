@@ -30,7 +30,8 @@ def checkerboard(chart: Chart) -> Diagnosis | None:
         "checkerboard",
         min(0.9, 0.55 + 0.1 * (ratio / CHECKERBOARD - 1)),
         (
-            f"energy at a period of two pixels is {ratio:.2f} of that of real pictures (above {CHECKERBOARD} is too much)",
+            f"energy at a period of two pixels is {ratio:.2f} of that of real pictures (above {CHECKERBOARD} is "
+            "too much)",
             f"detail lies unevenly over even and odd pixels: {uneven:.2f}, in real pictures {usual or 0:.2f}",
         ),
         pictures=chart.shown(None),

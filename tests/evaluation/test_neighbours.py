@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dcgan.analysis import neighbours
-from dcgan.analysis.neighbours import nearest, pairs_within
+from dcgan.evaluation import neighbours
+from dcgan.evaluation.neighbours import nearest, pairs_within
 
 
 def features(count: int, dim: int = 12, seed: int = 0) -> np.ndarray:
