@@ -197,7 +197,7 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 def _near(
     of: NDArray[np.float32], to: NDArray[np.float32], *, itself: bool = False
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """For each row of `of` the distance to the nearest row of `to`, and that over the distance to the sixth.
 
     itself: `of` are the first rows of `to`, and none is its own neighbour.

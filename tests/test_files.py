@@ -1,0 +1,47 @@
+"""A folder that appears whole: what goes wrong while it is filled, and what a killed process left, are not in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dcgan.errors import DcganError
+from dcgan.files import TEMPORARY, whole_folder
+
+
+def test_a_folder_appears_when_it_is_complete_and_not_before(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    with whole_folder(out) as making:
+        (making / "a").write_text("a")
+        assert not out.exists()
+    assert [path.name for path in out.iterdir()] == ["a"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("trouble", [ValueError("a bug"), KeyboardInterrupt()])
+def test_whatever_goes_wrong_leaves_nothing(tmp_path: Path, trouble: BaseException) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(type(trouble)), whole_folder(out) as making:
+        (making / "half").write_text("half")
+        raise trouble
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DcganError, match=r"cannot write .*out: No space left"),
+        whole_folder(tmp_path / "out"),
+    ):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_does_not_get_in(tmp_path: Path) -> None:
+    left = tmp_path / f"{TEMPORARY}out"
+    left.mkdir()
+    (left / "stale").write_text("stale")
+    (tmp_path / "out").mkdir()
+    with whole_folder(tmp_path / "out") as making:
+        (making / "new").write_text("new")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
