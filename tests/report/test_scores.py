@@ -51,6 +51,16 @@ def test_results_are_apart_that_were_measured_apart():
     assert not score_tables([]) and not score_tables([{"extractor": "x"}])
 
 
+def test_results_against_other_pictures_share_no_table():
+    own, other = (
+        RESULT | {"data": "shoes", "data_sha256": "ab" * 32},
+        {"data": "digits", "data_sha256": "cd" * 32},
+    )
+    page = Page(score_tables([own, RESULT | other | {"checkpoint": "last"}]))
+    assert len(page.tags("table")) == 2
+    assert "test split of shoes" in page.text and "test split of digits" in page.text
+
+
 def test_scores_that_cannot_be_compared_have_no_best():
     html = score_table([RESULT, RESULT | {"frechet": 3.0}, None], ["a", "b", "c"], comparable=False)
     assert "<strong>3" not in html and html.count(">–<") == 4  # a row a metric

@@ -52,7 +52,8 @@ def score_tables(results: Sequence[Result]) -> str:
 
 def measured(result: Result) -> tuple[str, ...]:
     """How a result was measured, as texts: results that differ in it can't be compared."""
-    return tuple(str(result.get(key)) for key in ("extractor", "extractor_sha256", "n", "split", "seed"))
+    keys = ("data_sha256", "extractor", "extractor_sha256", "n", "split", "seed")
+    return tuple(str(result.get(key)) for key in keys)
 
 
 def score_table(results: Sequence[Result | None], heads: Sequence[str], comparable: bool = True) -> str:
@@ -120,7 +121,8 @@ def _how(result: Result) -> str:
     if n is not None and abs(n) < 1e15:
         told.append(f"n = {count(n)}")
     if isinstance(result.get("split"), str):
-        told.append(f"against the {text(result['split'], 40)} split")
+        of = f" of {text(result['data'], 60)}" if isinstance(result.get("data"), str) else ""
+        told.append(f"against the {text(result['split'], 40)} split{of}")
     if seed is not None and abs(seed) < 1e19:
         told.append(f"seed {seed:.0f}")
     facts = result.get("extractor_facts")
