@@ -13,8 +13,8 @@ from speed.contest import Times
 class Row:
     """One contest. times: by contestant, the one that all are compared with first and dcgan last.
 
-    operations: by contestant, of a step of the plain maths for each image. deviation: in float32; bf16: of dcgan's bf16 from the
-    reference's float32, where it is timed. note: why it was not timed, or what is to be known.
+    operations: by contestant, of a step of the plain maths for each image. deviation: in float32. bf16: of dcgan's
+    bf16 from the reference's float32, where bf16 is timed. note: why it was not timed, or what is to be known.
     """
 
     name: str
