@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -180,14 +181,18 @@ def test_a_program_that_dies_is_one_line() -> None:
         pytest.raises(RuntimeError, match=r"^TensorFlow ended: luck$"),
     ):
         one.turn(1)
+    with (
+        pytest.raises(RuntimeError, match=r"^TensorFlow ended: no luck$"),
+        peer.Program("TensorFlow", [sys.executable, "-c", "raise SystemExit('no luck')"]),
+    ):
+        pass
 
 
 def test_the_command_prints_a_table_and_refuses_what_differs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rates = {"matrix product, float32": 1e11, "convolution, float32": 2e11, "copy": 1e10}
     monkeypatch.setattr(steps, "ceilings", lambda device, bf16: rates)
-    monkeypatch.setattr(steps, "ENTRIES", ENTRIES)
     command = ["steps.py", "--presets", "mnist-gan-2018", "--rounds", "2", "--turn", "0", "--threads", "1"]
     files = ["--precision", "float32", "--json", str(tmp_path / "a.json"), "--out", str(tmp_path / "a.md")]
     peer_words = ["--peer", "tensorflow", "--peer-python", str(tmp_path / "none")]

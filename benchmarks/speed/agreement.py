@@ -36,8 +36,8 @@ class Deviation:
     """The largest differences of two trainings.
 
     loss: relative, to 1 where the loss is smaller. gradient: relative to the largest entry of its tensor. weights: in
-    learning rates. statistics: batch norm's running mean and variance and its count of batches, relative to their tensor's largest entry.
-    compared: the share of the weights that was compared.
+    learning rates. statistics: batch norm's running mean and variance and its count of batches, relative to their
+    tensor's largest entry. compared: the share of the weights that was compared.
     """
 
     loss: float = 0.0
@@ -61,7 +61,7 @@ class Deviation:
         setattr(self, what, max(getattr(self, what), float(torch.nan_to_num(value.detach(), nan=torch.inf))))
 
 
-FLOAT32 = Deviation(loss=1e-4, gradient=5e-3, weights=0.02, statistics=1e-3, compared=0.5)
+FLOAT32 = Deviation(loss=1e-4, gradient=5e-3, weights=0.02, statistics=1e-3, compared=0.4)
 BF16 = Deviation(loss=5e-2, gradient=torch.inf, weights=torch.inf, statistics=torch.inf, compared=0.0)
 """What is still the same maths. bf16 has 8 bits: its gradients are judged by what they train, not entry by entry."""
 

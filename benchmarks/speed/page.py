@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import subprocess
@@ -20,34 +21,42 @@ from speed.table import Row, ceilings_text, contest_table, roofline_table, versu
 
 
 def report(rows: list[Row], peers: list[Row], machine: dict[str, Any], rates: dict[str, float]) -> str:
-    """The page: command and machine, then the tables."""
-    presets, sketches = (
-        [row for row in rows if row.name != SKETCH],
-        [row for row in rows if row.name == SKETCH],
-    )
-    command = shlex.join(["python", *sys.argv])
-    facts = ", ".join(f"{key} {value}" for key, value in machine.items())
-    limits = agreement.FLOAT32
+    """The page: command and machine, then the tables. machine: `facts`. rates: `ceilings`."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     parts = [
-        f"`{command}`\n\n{date.today()}: {facts}.",
+        f"`{shlex.join(['python', 'benchmarks/steps.py', *words])}`",
+        f"{date.today()}: {', '.join(f'{name} {fact}' for name, fact in machine.items())}.",
         f"This machine: {ceilings_text(rates)}",
-        contest_table(presets),
-        "Median and quartiles of the rates over the rounds; deviation: the largest difference of one step from the "
-        f"same weights on the same batch in float32, refused above {limits.loss:g} (loss, relative), "
-        f"{limits.gradient:g} (gradient, of its tensor's largest) and {limits.weights:g} (weights, in learning rates).",
-        roofline_table(rows, rates),
-        "Operations are those of the eager step (multiplications and additions of matrix products and convolutions, "
-        "forward and backward); the share is of the matrix product's rate in the same precision.",
-        *(versus_table(row, "the sketch") for row in sketches),
-        *(f"{versus_table(row, 'TensorFlow')}\n\nA process each, in turn; {row.note}." for row in peers),
     ]
-    return "\n\n".join(parts if presets else parts[:2] + parts[4:]) + "\n"
+    presets = [row for row in rows if row.name != SKETCH]
+    if presets:
+        limits = agreement.FLOAT32
+        parts += [
+            contest_table(presets),
+            "Rates are medians over the rounds, with quartiles. Deviation: the largest difference after one step from the "
+            "same weights on the same batch, both in float32, of the losses (relative), of a gradient (to its tensor's "
+            "largest) and of a weight (in learning rates); a preset that deviates by more than "
+            f"{limits.loss:g}, {limits.gradient:g}, {limits.weights:g} is not timed.",
+        ]
+    rough = [row.bf16.loss for row in rows if row.bf16]
+    if rough:
+        parts.append(f"In bf16 the losses of that step are within {max(rough):.1g} of float32's.")
+    if any(row.times for row in rows):
+        parts += [
+            roofline_table(rows, rates),
+            "Operations are those of the plain step: multiplications and additions of matrix products and convolutions, "
+            "forward and backward. The share is of the matrix product's rate in the same precision.",
+        ]
+    parts += [versus_table(row, "the sketch") for row in rows if row.name == SKETCH]
+    parts += [f"{versus_table(row, 'TensorFlow')}\n\nA process each, in turn; {row.note}." for row in peers]
+    return "\n\n".join(parts) + "\n"
 
 
 def facts(device: torch.device, rounds: int) -> dict[str, Any]:
     """What the numbers were measured on and with."""
     return {
         "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "bf16": "computed natively" if has_bf16(device) else "not in hardware",
         "dcgan": f"{__version__} ({_commit()})",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,45 +24,54 @@ class Program:
 
     def __init__(self, name: str, command: list[str]) -> None:
         self.name = name
+        # A file: a pipe that nobody empties would stop a talkative program.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
         )
 
     def __enter__(self) -> Program:
-        self.version = str(self._answer()["ready"])
+        try:
+            self.version = str(self._answer()["ready"])
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def turn(self, steps: int) -> float:
+        """Seconds that `steps` steps take. Raises `RuntimeError` in one line when the program has ended."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # the answer, or that there is none, tells why
+            self._process.stdin.write(f"{steps}\n")
+            self._process.stdin.flush()
+        return float(self._answer()["seconds"])
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if line:
+            return dict(json.loads(line))
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace").strip().splitlines() or ["no word"]
+        raise RuntimeError(f"{self.name} ended: {said[-1]:.300}")
+
+    def _end(self) -> None:
+        """Close the program's input, which ends it, or end it."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
-            assert stream is not None
-            stream.close()
-
-    def turn(self, steps: int) -> float:
-        """Seconds that `steps` steps take. Raises `RuntimeError` in one line when the program has ended."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f"{steps}\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the answer tells why
-        return float(self._answer()["seconds"])
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None and self._process.stderr is not None
-        line = self._process.stdout.readline()
-        if line:
-            return dict(json.loads(line))
-        said = self._process.stderr.read().strip().splitlines() or ["no word"]
-        raise RuntimeError(f"{self.name} ended: {said[-1]:.300}")
+        self._process.stdout.close()
+        self._said.close()
 
 
 def serve(advance: Advance, ready: str) -> None:
