@@ -33,19 +33,19 @@ def report(rows: list[Row], peers: list[Row], machine: dict[str, Any], rates: di
         limits = agreement.FLOAT32
         parts += [
             contest_table(presets),
-            "Rates are medians over the rounds, with quartiles. Deviation: the largest difference after one step from the "
-            "same weights on the same batch, both in float32, of the losses (relative), of a gradient (to its tensor's "
-            "largest) and of a weight (in learning rates); a preset that deviates by more than "
+            "Rates are medians over the rounds, with quartiles. Deviation: the largest difference in two steps, each from "
+            "the same weights on the same batch, in float32 without dropout: of the losses (relative), of a gradient "
+            "(to its tensor's largest) and of a weight (in learning rates); a preset that deviates by more than "
             f"{limits.loss:g}, {limits.gradient:g}, {limits.weights:g} is not timed.",
         ]
     rough = [row.bf16.loss for row in rows if row.bf16]
     if rough:
-        parts.append(f"In bf16 the losses of that step are within {max(rough):.1g} of float32's.")
+        parts.append(f"In bf16 the losses of these steps are within {max(rough):.1g} of float32's.")
     if any(row.times for row in rows):
         parts += [
             roofline_table(rows, rates),
-            "Operations are those of the plain step: multiplications and additions of matrix products and convolutions, "
-            "forward and backward. The share is of the matrix product's rate in the same precision.",
+            "Operations are those of the plain step: multiplications and additions of matrix products and "
+            "convolutions, forward and backward. The share is of the matrix product's rate in the same precision.",
         ]
     parts += [versus_table(row, "the sketch") for row in rows if row.name == SKETCH]
     parts += [f"{versus_table(row, 'TensorFlow')}\n\nA process each, in turn; {row.note}." for row in peers]

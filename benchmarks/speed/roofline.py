@@ -81,10 +81,10 @@ def _convolution(
 
 
 def _best(device: torch.device, work: Callable[[], Tensor], seconds: float = 1.0) -> float:
-    """Seconds of the fastest of at least five calls, and of as many as fit into `seconds`."""
+    """Seconds of the fastest of at least three calls, and of as many as fit into `seconds`."""
     times: list[float] = []
     work()
-    while len(times) < 5 or sum(times) < seconds:
+    while len(times) < 3 or sum(times) < seconds:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         before = time.perf_counter()
