@@ -35,8 +35,8 @@ def report(rows: list[Row], peers: list[Row], machine: dict[str, Any], rates: di
             contest_table(presets),
             "Rates are medians over the rounds, with quartiles. Deviation: the largest difference in two steps, each "
             "from the same weights on the same batch, in float32 without dropout: of the losses (relative), of a "
-            "gradient (to its tensor's largest) and of a weight (in learning rates); a preset that deviates by more than "
-            f"{limits.loss:g}, {limits.gradient:g}, {limits.weights:g} is not timed.",
+            "gradient (to its tensor's largest) and of a weight (in learning rates). A preset that deviates by more "
+            f"than {limits.loss:g}, {limits.gradient:g}, {limits.weights:g} is not timed.",
         ]
     rough = [row.bf16.loss for row in rows if row.bf16]
     if rough:
