@@ -114,7 +114,7 @@ _NAMES: dict[type[nn.Module], Callable[[Any], str]] = {
     nn.Tanh: _named("tanh"),
     nn.Sigmoid: _named("sigmoid"),
     layers.Probability: _named("sigmoid"),
-    nn.Dropout: lambda module: f"dropout {module.p:g}",
+    layers.Dropout: lambda module: f"dropout {module.p:g}",
     nn.Flatten: _named("flatten"),
     nn.Unflatten: _named("reshape"),
     layers.GlobalMaxPool: _named("global max pool"),

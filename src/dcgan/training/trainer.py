@@ -16,6 +16,7 @@ from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
 from dcgan.training.ema import Average
 from dcgan.training.engine import Engine, to_uint8
+from dcgan.training.memory import keep_memory
 
 
 class Trainer:
@@ -28,6 +29,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, data: Dataset, engine: Engine) -> None:
         self.recipe, self.data, self.engine = recipe, data, engine
         self.step = 0
+        keep_memory()
         torch.manual_seed(recipe.seed)
         networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
         self.method = build_method(recipe, networks, engine.autocast)
