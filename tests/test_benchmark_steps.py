@@ -33,7 +33,7 @@ def small(name: str, **changes: object) -> tuple[Recipe, Dataset]:
     if name.startswith("fast"):
         changes = {"g_maps": 8, "d_maps": 8, **changes}
     size = 64 if name.endswith("64") and not name.startswith("fast") else 16 if name == "fast-32" else 8
-    recipe = entry.recipe(size=size, batch=4 if size == 64 else 8, **changes)
+    recipe = entry.recipe(size=size, batch=8, **changes)
     return recipe, entry.data(recipe, 32)
 
 
