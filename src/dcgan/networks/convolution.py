@@ -25,6 +25,8 @@ class Conv2d(nn.Conv2d):
     """`nn.Conv2d` with square kernels, one stride and no groups, computed in the fastest exact way when `rewrite`."""
 
     rewrite = False
+    exact = False
+    """Compute in float32 whatever the precision around it."""
 
     def forward(self, x: Tensor) -> Tensor:
         vertical, horizontal = int(self.padding[0]), int(self.padding[1])
@@ -32,6 +34,9 @@ class Conv2d(nn.Conv2d):
 
     def convolve(self, x: Tensor, pads: Pads) -> Tensor:
         """The convolution of x, (N, C, H, W), with these zeros around it."""
+        if self.exact and torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self.convolve(x.float(), pads)
         weight, bias, (stride, other) = self.weight, self.bias, self.stride
         square = stride == other and weight.shape[2] == weight.shape[3]
         if self.rewrite and square:
@@ -53,6 +58,8 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     """`nn.ConvTranspose2d` with square kernels, one stride and no groups, in the fastest exact way when `rewrite`."""
 
     rewrite = False
+    exact = False
+    """Compute in float32 whatever the precision around it."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         stride, kernel, before = self.stride, self.kernel_size, self.padding
@@ -64,6 +71,9 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def convolve(self, x: Tensor, crop: tuple[int, int], size: tuple[int, int]) -> Tensor:
         """x, (N, C, H, W), to (N, O, *size), with this many rows and columns cropped before the first."""
+        if self.exact and torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self.convolve(x.float(), crop, size)
         weight, bias, (stride, other) = self.weight, self.bias, self.stride
         if self.rewrite and stride == other and weight.shape[2] == weight.shape[3]:
             geometry = Geometry(size, weight.shape[2], stride, crop, (x.shape[2], x.shape[3]))

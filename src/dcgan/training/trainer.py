@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from dcgan.data.dataset import Dataset
@@ -15,8 +17,9 @@ from dcgan.networks import build_networks
 from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
 from dcgan.training.ema import Average
-from dcgan.training.engine import Engine, to_uint8
+from dcgan.training.engine import Engine, cpu_name, to_uint8
 from dcgan.training.memory import keep_memory
+from dcgan.training.soundness import keep_sound
 
 
 class Trainer:
@@ -41,6 +44,7 @@ class Trainer:
             None if data.labels is None else engine.tensor(np.require(data.labels, requirements="W"))
         )
         self.fixed = self._fixed_batch()
+        self.exact = self._keep_sound(networks)
 
     @property
     def images(self) -> int:
@@ -89,6 +93,24 @@ class Trainer:
         with torch.no_grad():
             images = to_uint8(self.average.module(z, wanted))
         return png(grid(images, columns))
+
+    def _keep_sound(self, networks: dict[str, nn.Module]) -> list[str]:
+        """The layers that stay in float32 though the rest computes in bf16, by name."""
+        if not self.engine.bf16 or self.engine.device.type != "cpu":
+            return []
+
+        def run() -> None:
+            batch = self.batch(0)
+            with self.engine.autocast():
+                networks["discriminator"](networks["generator"](batch.z, batch.labels), batch.labels)
+
+        answers = keep_sound(networks, run, f"torch {torch.__version__} on {cpu_name()}")
+        return [name for name, answer in answers.items() if not answer.good]
+
+    def describe(self) -> dict[str, Any]:
+        """What the run is computed on: same facts → same bits."""
+        facts = self.engine.describe()
+        return {**facts, "float32_layers": self.exact} if self.exact else facts
 
     def _fixed_batch(self) -> tuple[Tensor, Tensor | None, int]:
         recipe = self.recipe
