@@ -123,6 +123,12 @@ class Run:
         """New images and their labels: see `Model.generate`."""
         return self._model.generate(count, label=label, seed=seed, balanced=balanced)
 
+    def stream(
+        self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
+    ) -> Iterator[Generated]:
+        """New images by blocks, in constant memory: see `Model.stream`."""
+        return self._model.stream(count, label=label, seed=seed, balanced=balanced)
+
     def blocks(
         self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
     ) -> Iterator[Block]:
