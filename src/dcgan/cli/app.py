@@ -94,6 +94,12 @@ class Commands(TyperGroup):
         for name, place in COMMANDS.items():
             self.add_command(TyperCommand(name, help=place.words))
 
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False  # with None typer loads pydantic, a tenth of a second, to learn that it is no bool
+        return option
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         return name, load(name) if name else command, rest
