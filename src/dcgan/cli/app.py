@@ -97,7 +97,9 @@ class Commands(TyperGroup):
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)
         if option is not None:
-            option.default = False  # with None typer loads pydantic, a tenth of a second, to learn that it is no bool
+            option.default = (
+                False  # with None typer loads pydantic, a tenth of a second, to learn that it is no bool
+            )
         return option
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:

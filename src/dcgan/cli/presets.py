@@ -105,12 +105,11 @@ def _two_lines(rows: list[dict[str, Any]]) -> None:
 
 
 def _row(name: str, row: Preset) -> dict[str, Any]:
-    import torch
-
     from dcgan.networks import FAMILIES, build_networks
+    from dcgan.networks.outline import outline
     from dcgan.networks.summary import count
 
-    with torch.device("meta"):
+    with outline():
         networks = build_networks(row.recipe.for_data((row.size, row.size), row.channels, 0))
     counts = {role: count(networks[role]) for role in ROLES}
     keras = row.counts_statistics

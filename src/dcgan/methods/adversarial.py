@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dcgan.methods.adam import Adam
 from dcgan.methods.batch import Batch
 from dcgan.objectives import gradient_penalty, objective
 from dcgan.recipe import Recipe
@@ -157,6 +158,6 @@ class Adversarial:
 
 def _adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:
     betas = recipe.beta1, recipe.beta2
-    return optim.Adam(
+    return Adam(
         parameters, lr, betas=betas, eps=recipe.adam_eps, weight_decay=recipe.weight_decay, fused=True
     )
