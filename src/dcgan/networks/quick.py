@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, channels_last, nn
-from torch.nn.functional import pad
+from torch.nn.functional import fold
 
 
 def quicken(generator: nn.Module) -> nn.Module:
@@ -56,18 +56,13 @@ class ShiftedConv2d(nn.Conv2d):
         super().__init__(
             layer.in_channels, 1, sides, padding=padding, bias=layer.bias is not None, device="meta"
         )
-        self.weight, self.bias = layer.weight, layer.bias
+        self.weight, self.bias, self.sides = layer.weight, layer.bias, padding
         self.train(layer.training)
 
     def forward(self, x: Tensor) -> Tensor:
         count, maps, height, width = x.shape
-        rows, columns = self.kernel_size
-        taps = self.weight[0].permute(1, 2, 0).reshape(-1, maps)
+        taps = self.weight[0].flip(1, 2).permute(1, 2, 0).reshape(-1, maps)
         flat = x.permute(0, 2, 3, 1).reshape(-1, maps)  # no copy of what is channels_last
-        each = (taps @ flat.t()).view(-1, count, height, width)
-        each = pad(each, (columns // 2, columns // 2, rows // 2, rows // 2))
-        total = each[0, :, :height, :width].clone()
-        for tap in range(1, rows * columns):
-            down, right = divmod(tap, columns)
-            total += each[tap, :, down : down + height, right : right + width]
-        return (total if self.bias is None else total.add_(self.bias))[:, None]
+        each = (taps @ flat.t()).view(-1, count, height * width).transpose(0, 1)
+        total = fold(each, (height, width), self.kernel_size, padding=self.sides)
+        return total if self.bias is None else total.add_(self.bias)

@@ -85,9 +85,9 @@ def expected_model(recipe: Recipe) -> dict[str, Tensor]:
 
 def _fresh(parameter: Tensor) -> dict[str, Tensor]:
     # Not zeros_like: for the meta device it loads sympy, a third of a second.
-    shape, where = parameter.shape, {"dtype": parameter.dtype, "device": parameter.device}
+    shape, kind, where = parameter.shape, parameter.dtype, parameter.device
     return {
-        "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-        "exp_avg": torch.zeros(shape, **where),
-        "exp_avg_sq": torch.zeros(shape, **where),
+        "step": torch.zeros((), dtype=torch.float32, device=where),
+        "exp_avg": torch.zeros(shape, dtype=kind, device=where),
+        "exp_avg_sq": torch.zeros(shape, dtype=kind, device=where),
     }
