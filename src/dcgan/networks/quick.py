@@ -14,7 +14,7 @@ def quicken(generator: nn.Module) -> nn.Module:
     """
     for parent in list(generator.modules()):
         for name, layer in parent.named_children():
-            if type(layer) is nn.Conv2d and narrow(layer):
+            if isinstance(layer, nn.Conv2d) and narrow(layer):
                 setattr(parent, name, ShiftedConv2d(layer))
     for layer in generator.modules():
         # Maps stay channels_last from there on. With kernel 5 (`fashion-2020`) it took a fifth longer.
