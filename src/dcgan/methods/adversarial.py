@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dcgan.methods.adam import Adam
 from dcgan.methods.batch import Batch
 from dcgan.objectives import gradient_penalty, objective
 from dcgan.recipe import Recipe
@@ -241,6 +242,6 @@ def _twice(labels: Tensor | None) -> Tensor | None:
 
 def _adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:
     betas = recipe.beta1, recipe.beta2
-    return optim.Adam(
+    return Adam(
         parameters, lr, betas=betas, eps=recipe.adam_eps, weight_decay=recipe.weight_decay, fused=True
     )

@@ -82,9 +82,15 @@ class Generator(nn.Module):
         self.paint = Conv2d(widths[-1], recipe.channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.body(self.head(z, labels))
+
+    def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes is not None:
             z = torch.cat([z, self.classes(labels)], 1)
-        x = self.project(z).view(len(z), -1, *self.base)
+        maps: Tensor = self.project(z).view(len(z), -1, *self.base)
+        return maps
+
+    def body(self, x: Tensor) -> Tensor:
         x = self.norms[0](x).relu_()
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = norm(up(x)).relu_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -64,13 +65,43 @@ class SameConvTranspose2d(ConvTranspose2d):
         return self.convolve(x, self.crop, self.size)
 
 
+class TwoParts(Protocol):
+    """A generator G(z) = body(head(z)): the head's weights are many and its maps small, the body's the other way round.
+
+    So pictures are made soonest by a head that sees many z at a time and a body that sees few maps at a time.
+    """
+
+    def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z (N, z_dim) → maps (N, …), all that a body needs."""
+
+    def body(self, x: Tensor) -> Tensor:
+        """Maps (N, …) → images (N, C, H, W) in [-1, 1]."""
+
+
 class Upsampler(nn.Sequential):
-    """A generator without classes, layer by layer: z (N, z_dim) → images (N, C, H, W) in [-1, 1]."""
+    """A generator without classes, layer by layer: z (N, z_dim) → images (N, C, H, W) in [-1, 1].
+
+    Its head ends where the first maps are: at its first `Unflatten`.
+    """
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.body(self.head(z, labels))
+
+    def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         for layer in self:
             z = layer(z)
+            if isinstance(layer, nn.Unflatten):
+                break
         return z
+
+    def body(self, x: Tensor) -> Tensor:
+        layers = iter(self)
+        for layer in layers:
+            if isinstance(layer, nn.Unflatten):
+                break
+        for layer in layers:
+            x = layer(x)
+        return x
 
 
 class Judge(nn.Sequential):

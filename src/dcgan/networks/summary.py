@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan.networks import build_networks, layers
+from dcgan.networks.outline import outline
 from dcgan.recipe import Recipe
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
@@ -49,7 +50,7 @@ def summarize(recipe: Recipe) -> dict[str, list[Layer]]:
 
     What a forward pass computes outside a layer of its own (the `fast` family's activations) has no row.
     """
-    with torch.device("meta"):
+    with outline():
         networks = build_networks(recipe)
         labels = torch.zeros(2, dtype=torch.int64) if recipe.conditional else None
         z = torch.zeros(2, recipe.z_dim)
