@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from dcgan.data.sampling import BLOCK, generation_block, generation_labels
 from dcgan.errors import DcganError, enough_memory, expect, one_of
 from dcgan.files import write_atomic
 from dcgan.networks import build_networks
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.networks.layers import TwoParts
-from dcgan.networks.quick import convolution_weights, quicken
 from dcgan.objectives import objective
 from dcgan.recipe import Recipe
 from dcgan.training.checkpoint import Damaged, read_metadata, read_weights, sound_classes
@@ -85,9 +85,8 @@ class Model:
         for module, role in ((self.generator, "ema"), (self.discriminator, "discriminator")):
             module.load_state_dict(part(tensors, role))
             self.engine.place(module).eval().requires_grad_(False)
-        self.unit = BLOCK
-        if self.engine.device.type == "cpu":
-            self.unit = UNIT if convolution_weights(quicken(self.generator)) < LIGHT else BLOCK
+        light = self.engine.device.type == "cpu" and convolution_weights(self.generator) < LIGHT
+        self.unit = UNIT if light else BLOCK
 
     def generate(
         self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
@@ -215,6 +214,12 @@ class Model:
             "facts": json.dumps({**self.facts, **(facts or {})}),
         }
         write_atomic(path, save_safetensors(tensors, {**metadata, "sha256": _digest(tensors, metadata)}))
+
+
+def convolution_weights(generator: nn.Module) -> int:
+    """How many weights the convolutions have."""
+    parts = (part for part in generator.modules() if isinstance(part, Conv2d | ConvTranspose2d))
+    return sum(part.weight.numel() for part in parts)
 
 
 def class_index(name: str, classes: Sequence[str]) -> int:

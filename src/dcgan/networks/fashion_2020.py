@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import (
     Dropout,
     Judge,
@@ -36,7 +37,7 @@ def _generator(recipe: Recipe) -> Upsampler:
         nn.Linear(recipe.z_dim, units, bias=False),
         keras_batch_norm(units, flat=True),
         nn.LeakyReLU(recipe.slope),
-        nn.Unflatten(1, (256, *base)),
+        Maps(256, *base),
         SameConvTranspose2d(256, 128, 5, 1, base, bias=False),
         keras_batch_norm(128),
         nn.LeakyReLU(recipe.slope),

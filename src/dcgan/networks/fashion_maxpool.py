@@ -11,6 +11,7 @@ from __future__ import annotations
 from torch import nn
 
 from dcgan.errors import DcganError
+from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import (
     FromUnit,
     GlobalMaxPool,
@@ -50,7 +51,7 @@ def _generator(recipe: Recipe) -> list[nn.Module]:
     return [
         nn.Linear(recipe.z_dim, units),
         *([keras_batch_norm(units, flat=True)] if recipe.batch_norm == "everywhere" else []),
-        nn.Unflatten(1, (128, *base)),
+        Maps(128, *base),
         SameConvTranspose2d(128, 128, 4, 2, half),
         *_norm(recipe, 128),
         nn.LeakyReLU(recipe.slope),
@@ -71,7 +72,7 @@ def _deep_generator(recipe: Recipe) -> list[nn.Module]:
         nn.Linear(recipe.z_dim, units),
         *([keras_batch_norm(units, flat=True)] if recipe.batch_norm != "none" else []),
         nn.LeakyReLU(recipe.slope),
-        nn.Unflatten(1, (8 * MAPS, *base)),
+        Maps(8 * MAPS, *base),
     ]
     for level in (3, 2, 1):
         maps = MAPS * 2 ** (level - 1)

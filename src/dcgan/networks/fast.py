@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
 from dcgan.recipe import Recipe
 
 WIDEST = 8
@@ -74,6 +74,7 @@ class Generator(nn.Module):
         self.classes = nn.Embedding(recipe.classes, recipe.z_dim) if recipe.classes else None
         inputs = recipe.z_dim * (2 if recipe.classes else 1)
         self.project = nn.Linear(inputs, widths[0] * self.base[0] * self.base[1], bias=False)
+        self.first = Maps(widths[0], *self.base)
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
         self.ups = nn.ModuleList(
             ConvTranspose2d(a, b, bias=False, **geometry(stride))
@@ -87,7 +88,7 @@ class Generator(nn.Module):
     def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes is not None:
             z = torch.cat([z, self.classes(labels)], 1)
-        maps: Tensor = self.project(z).view(len(z), -1, *self.base)
+        maps: Tensor = self.first(self.project(z))
         return maps
 
     def body(self, x: Tensor) -> Tensor:

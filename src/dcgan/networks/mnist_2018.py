@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import (
     Judge,
     Probability,
@@ -39,7 +40,7 @@ def _generator(recipe: Recipe) -> Upsampler:
         nn.Linear(recipe.z_dim, units),
         keras_batch_norm(units, flat=True),
         _rectifier(recipe),
-        nn.Unflatten(1, (128, *base)),
+        Maps(128, *base),
         SameConvTranspose2d(128, 64, 5, 2, half),
         keras_batch_norm(64),
         _rectifier(recipe),

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
 from dcgan.networks.layers import Judge, Probability, Upsampler, init_dcgan
 from dcgan.recipe import Recipe
 
@@ -32,7 +32,7 @@ def _generator(recipe: Recipe) -> Upsampler:
         nn.Linear(recipe.z_dim, units, bias=False),
         nn.BatchNorm1d(units, eps=EPSILON),
         nn.ReLU(),
-        nn.Unflatten(1, (8 * MAPS, 4, 4)),
+        Maps(8 * MAPS, 4, 4),
     ]
     for inputs, outputs in pairwise((8 * MAPS, 4 * MAPS, 2 * MAPS, MAPS)):
         layers += [_up(inputs, outputs), nn.BatchNorm2d(outputs, eps=EPSILON), nn.ReLU()]

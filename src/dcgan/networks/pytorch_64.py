@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
 from dcgan.networks.layers import Judge, Probability, Upsampler, init_dcgan
 from dcgan.recipe import Recipe
 
@@ -25,7 +25,7 @@ def build(recipe: Recipe) -> dict[str, nn.Module]:
 def _generator(recipe: Recipe) -> Upsampler:
     """z → convT 512 k4s1 (4×4) → 256 → 128 → 64 → C, k4s2 each → tanh."""
     layers: list[nn.Module] = [
-        nn.Unflatten(1, (recipe.z_dim, 1, 1)),
+        Maps(recipe.z_dim, 1, 1),
         ConvTranspose2d(recipe.z_dim, 8 * MAPS, 4, 1, 0, bias=False),
         nn.BatchNorm2d(8 * MAPS),
         nn.ReLU(),

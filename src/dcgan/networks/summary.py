@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan.networks import build_networks, layers
+from dcgan.networks.convolution import Maps
 from dcgan.networks.outline import outline
 from dcgan.recipe import Recipe
 
@@ -118,6 +119,7 @@ _NAMES: dict[type[nn.Module], Callable[[Any], str]] = {
     layers.Dropout: lambda module: f"dropout {module.p:g}",
     nn.Flatten: _named("flatten"),
     nn.Unflatten: _named("reshape"),
+    Maps: _named("reshape"),
     layers.GlobalMaxPool: _named("global max pool"),
     layers.FromUnit: _named("[0, 1] to [-1, 1]"),
     layers.ToUnit: _named("[-1, 1] to [0, 1]"),

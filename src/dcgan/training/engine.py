@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dcgan.errors import DcganError
-from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
 from dcgan.networks.layers import Dropout
 
 
@@ -46,11 +46,11 @@ class Engine:
         """The module on the device, on a CPU with the exact rewritings that are faster there.
 
         Weights stay in torch's own layout: fused Adam pairs weights, gradients and moments by their place in memory.
-        Convolutions follow the images', which `scaled` and the networks' first maps set to channels last.
+        Convolutions follow the images' layout, which `scaled` and a generator's first maps set to channels last.
         """
         if self.device.type == "cpu":
             for part in module.modules():
-                if isinstance(part, Conv2d | ConvTranspose2d | Dropout):
+                if isinstance(part, Conv2d | ConvTranspose2d | Maps | Dropout):
                     part.rewrite = True
         return module.to(self.device)
 
