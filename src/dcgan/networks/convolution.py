@@ -69,9 +69,10 @@ class Conv2d(nn.Conv2d):
         return conv2d(pad(x, pads), weight, bias, self.stride)
 
     def _to_one_map(self, stride: int, pads: Pads) -> bool:
-        """Whether it makes one map of the input's size."""
-        half = self.kernel_size[0] // 2
-        return self.out_channels == 1 and stride == 1 and self.kernel_size[0] % 2 == 1 and pads == (half,) * 4
+        """Whether it makes one map of the input's size, and not to be derived with few taps: that is slower."""
+        side = self.kernel_size[0]
+        paid = side > 3 or not torch.is_grad_enabled()
+        return self.out_channels == 1 and stride == 1 and side % 2 == 1 and pads == (side // 2,) * 4 and paid
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
