@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from dcgan.data.dataset import Dataset
@@ -19,6 +21,7 @@ from dcgan.training.ranks import Ranks
 from dcgan.training.signals import StopRequest
 from dcgan.training.state import load_state, state_tensors
 from dcgan.training.trainer import Trainer
+from dcgan.version import __version__
 
 
 def follow(recipe: Recipe, data: Dataset, engine: Engine, ranks: Ranks) -> None:
@@ -83,3 +86,17 @@ def _digest(tensors: list[Tensor]) -> int:
     for tensor in tensors:
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return int.from_bytes(digest.digest()[:8], "little") >> 1
+
+
+def held(recipe: Recipe, data: Dataset) -> dict[str, Any]:
+    """What all ranks of a run must hold alike, for `Ranks.same`."""
+    engine = Engine.choose(recipe.precision).describe()
+    return {
+        "data": data.sha256,
+        "recipe": recipe.to_dict(),
+        "version of dcgan": __version__,
+        "version of torch": engine["torch"],
+        "precision": engine["precision"],
+        # The vectors that a processor computes in decide how a sum is rounded: the updates would drift apart.
+        "instructions (ATEN_CPU_CAPABILITY)": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -71,6 +71,8 @@ def _parting(ranks: Ranks, board: Board, error: BaseException) -> BaseException:
     """Tell the others why this rank ends. Returns what it is to end with."""
     interrupted = 130 if isinstance(error, KeyboardInterrupt) else 2
     status = error.status if isinstance(error, DcganError) else interrupted
+    if not status:
+        return error  # it is no failure
     message = str(error) if isinstance(error, DcganError) else f"{type(error).__name__} {error}"
     board.fail(message, status)
     ranks.close()
