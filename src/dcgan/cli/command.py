@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
         with _terminable(), enough_memory():
             if not _here():
                 raise DcganError("the folder you are in has been removed: go to another one with cd")
-            status = app(arguments, prog_name="dcgan", standalone_mode=False)
+            given = sys.argv[1:] if arguments is None else arguments
+            status = app(given, prog_name="dcgan", standalone_mode=False, obj=given)
         if status == INTERRUPTED:  # typer's own answer to Ctrl-C, without a word
             complain("interrupted.")
     except DcganError as error:
