@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.02
 """From one look at the board to the next."""
+NOTICE_SECONDS = 1.0
+"""Within which all that are left have noticed that a rank is missing: its connections close at once."""
 LAST_WORDS_SECONDS = 3.0
 """How long a rank that has ended waits for what the others have to say, and for them to read what it said."""
 
@@ -29,6 +31,7 @@ class Board:
 
     def __init__(self, store: Store, place: Place) -> None:
         self.store, self.place = store, place
+        self.absent: set[int] = set()
         self._drawn = 0
 
     def number(self) -> int:
@@ -66,9 +69,17 @@ class Board:
 
         A mistake that all ranks make is told by the lowest of them; they are given a moment to make it.
         """
-        lower = [f"failed/{rank}" for rank in range(self.place.rank)]
-        self._wait_for(lower, LAST_WORDS_SECONDS)
-        return not any(self.has(key) and self.read(key)["message"] == message for key in lower)
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        for lower in range(self.place.rank):
+            while time.monotonic() < until and not (
+                self.has(f"failed/{lower}") or self.has(f"heard/{lower}")
+            ):
+                if lower in self.absent:
+                    break
+                time.sleep(LOOK_SECONDS)
+            if self.has(f"failed/{lower}") and self.read(f"failed/{lower}")["message"] == message:
+                return False
+        return True
 
     def raise_if_failed(self) -> None:
         """Raise `Told` when a rank has told that it ends."""
@@ -78,24 +89,26 @@ class Board:
         for rank in range(self.place.world):
             if rank != self.place.rank and self.has(f"failed/{rank}"):
                 note = self.read(f"failed/{rank}")
+                self.post(f"heard/{self.place.rank}")
                 # Whoever watches over the ranks ends all when one is gone: the one that tells why comes first.
                 self._wait_for([f"gone/{rank}"], LAST_WORDS_SECONDS)
                 raise Told(f"rank {rank}: {note['message']}", note["status"])
 
     def missing(self) -> list[int]:
-        """The ranks that do not say within a moment that they have noticed that a rank is missing."""
+        """The ranks that do not say within a moment that they, too, have noticed that one is missing."""
         self.post(f"noticed/{self.place.rank}")
         keys = [f"noticed/{rank}" for rank in range(self.place.world)]
         if self.place.world > 2:
-            self._wait_for(keys, LAST_WORDS_SECONDS)
-        return [rank for rank, key in enumerate(keys) if not self.has(key)]
+            self._wait_for(keys, NOTICE_SECONDS)
+        self.absent = {rank for rank, key in enumerate(keys) if not self.has(key)}
+        return sorted(self.absent)
 
     def leave(self) -> None:
         """Say that this rank ends; where the store lies in this process, hold it until all others have said so."""
         with suppress(Parted):
             self.post(f"gone/{self.place.rank}")
             if self.place.rank == 0 and not self.place.hosted:
-                keys = [f"gone/{rank}" for rank in range(1, self.place.world)]
+                keys = [f"gone/{rank}" for rank in range(1, self.place.world) if rank not in self.absent]
                 self._wait_for(keys, LAST_WORDS_SECONDS)
 
     def _wait_for(self, keys: list[str], seconds: float) -> None:

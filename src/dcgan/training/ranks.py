@@ -45,7 +45,7 @@ class Ranks:
 
         A rank takes two at least: batch norm finds no variance in one.
         """
-        if batch % self.world or batch < 2 * self.world < 2 * batch:
+        if self.world > 1 and (batch % self.world or batch < 2 * self.world):
             below, above = (max(2, batch // self.world + more) * self.world for more in (0, 1))
             near = f"{above}" if below > batch or below == above else f"{below} or {above}"
             raise DcganError(

@@ -192,7 +192,8 @@ def _wait_for_all(board: Board, place: Place) -> None:
         if len(came) == place.world:
             return
         if time.monotonic() > until:
-            absent = ", ".join(str(rank) for rank in range(place.world) if rank not in came)
+            board.absent = {*range(place.world)} - {*came}
+            absent = ", ".join(map(str, sorted(board.absent)))
             raise DcganError(
                 f"{len(came)} of {place.world} ranks came to {place.address}:{place.port} (MASTER_ADDR, MASTER_PORT) "
                 f"within {join_seconds():g} seconds: missing {absent}; start every rank, with the same address and port"
