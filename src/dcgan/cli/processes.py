@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 import typer
 
 from dcgan.cli.screen import complain
-from dcgan.errors import DcganError
+from dcgan.errors import DcganError, Told
 from dcgan.training.place import Place
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def choose_processes(recipe: Recipe) -> int:
 def launched(context: typer.Context, processes: str, recipe: Recipe) -> bool:
     """Whether this command is to be run by processes of its own. If so it has been run, and has ended well.
 
-    processes: a number or "auto". Raises `typer.Exit` with the status of the first one that failed.
+    processes: a number or "auto". Raises `Told`, with a status, when one of them failed and said why.
     """
     count = choose_processes(recipe) if processes == "auto" else _count(processes)
     if Place.here() is not None:
@@ -59,7 +59,7 @@ def launched(context: typer.Context, processes: str, recipe: Recipe) -> bool:
         return False
     status = _run(list(context.obj or sys.argv[1:]), count)
     if status:
-        raise typer.Exit(status)
+        raise Told("a process of the run has told why it ended", status)
     return True
 
 
