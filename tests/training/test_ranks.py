@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 import pytest
 import torch
 
+import dcgan as dcgan_package
+from child import dcgan_in_child
 from dcgan.data import open_dataset
 from dcgan.errors import DcganError
 from dcgan.run import Run
@@ -280,3 +284,61 @@ def test_a_batch_that_works_is_named(batch: int, world: int, near: str) -> None:
         Ranks(0, world).share(batch)
     for good in near.split(" or "):
         assert Ranks(0, world).share(int(good)) == int(good) // world
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    source = str(Path(dcgan_package.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": source, "DCGAN_CACHE": str(tmp_path / "cache")}
+
+
+def test_torchrun_trains_and_says_what_one_process_says(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    command += ["-m", "dcgan", *TRAIN, "--images", str(3 * BATCH)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("run     runs/run") == 1
+    assert done.stderr.count("training on") == 1 and "in each of 2 processes" in done.stderr
+    assert "process_group" not in done.stderr and "dcgan: " not in done.stderr
+    assert good_checkpoints(tmp_path / "runs" / "run") == [3]
+
+
+def test_processes_started_by_dcgan_itself_stop_by_one_signal(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dcgan", *TRAIN, "--minutes", "5", "--processes", "2"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stderr and run.stdout
+        said = []
+        for line in run.stderr:
+            said.append(line)
+            if "images/s" in line:
+                run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 130, said
+        assert run.stdout.read() == ""
+    told = [line for line in said if line.startswith("dcgan: ")]
+    step = good_checkpoints(tmp_path / "runs" / "run")[0]
+    assert told == [f"dcgan: SIGINT: saved at step {step}; go on with `dcgan resume run`\n"]
+
+
+@pytest.mark.parametrize("count", ["0", "two", "-1", "1.5", "99999"])
+def test_a_number_of_processes_that_makes_no_sense_is_one_line(tmp_path: Path, count: str) -> None:
+    done = dcgan_in_child(tmp_path, *TRAIN, "--processes", count)
+    done.assert_one_line(2, f"--processes {count}: expected a number from 1 to 1024, or auto")
+
+
+def test_processes_under_torchrun_are_refused(tmp_path: Path) -> None:
+    done = dcgan_in_child(
+        tmp_path,
+        *TRAIN,
+        "--processes",
+        "2",
+        before=lambda: os.environ.update(RANK="0", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="1"),
+    )
+    done.assert_one_line(2, "leave it out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -127,8 +128,8 @@ def recording(folder: Path, act: Callable[[Trainer], None] = lambda trainer: Non
             kept["indices"].append(trainer.sampler.indices(trainer.step).tolist())
             values = advance(trainer)
             state = state_tensors(trainer.method, trainer.average)
-            bits = [hash(tensor.numpy().tobytes()) for tensor in state.values()]
-            kept["states"].append([hash(tuple(bits)), [float(value) for value in values.values()]])
+            bits = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in state.values()))
+            kept["states"].append([bits.hexdigest(), [float(value) for value in values.values()]])
             (folder / f"{rank}.json").write_text(json.dumps(kept))
             act(trainer)
             return values

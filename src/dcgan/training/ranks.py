@@ -61,9 +61,10 @@ class Ranks:
         found = list(tensors)
         if not found:
             return
-        with torch.no_grad(), self._answered():
+        with torch.no_grad():
             flat = torch.cat([tensor.detach().reshape(-1).float() for tensor in found])
-            self.groups[flat.device.type].allreduce([flat]).wait()
+            with self._answered():
+                self.groups[flat.device.type].allreduce([flat]).wait()
             pieces = torch.split(flat.div_(self.world), [tensor.numel() for tensor in found])
             for tensor, piece in zip(found, pieces, strict=True):
                 tensor.copy_(piece.view_as(tensor))
@@ -91,10 +92,11 @@ class Ranks:
 
         options = BroadcastOptions()
         options.rootRank = options.rootTensor = 0
-        with torch.no_grad(), self._answered():
+        with torch.no_grad():
             for tensor in tensors:
                 whole = tensor.detach().contiguous()
-                self.groups[whole.device.type].broadcast([whole], options).wait()
+                with self._answered():
+                    self.groups[whole.device.type].broadcast([whole], options).wait()
                 tensor.copy_(whole)
 
     def told(self, note: Callable[[], T]) -> T:
