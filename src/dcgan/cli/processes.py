@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,8 @@ from dcgan.errors import DcganError, Told
 from dcgan.training.place import Place
 
 if TYPE_CHECKING:
+    import socket
+
     from dcgan.recipe import Recipe
 
 LAUNCHER = "DCGAN_LAUNCHER"
@@ -71,6 +71,9 @@ def _count(text: str) -> int:
 
 def _run(arguments: list[str], count: int) -> int:
     """Run the command in `count` processes. Returns 0, or the status of the first that failed."""
+    import socket
+    import tempfile
+
     cores = len(os.sched_getaffinity(0))
     # The ranks meet at a socket that is open already and reached from this machine only: nobody can take its port.
     with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryFile() as said:
