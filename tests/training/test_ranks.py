@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import torch
 
 import dcgan as dcgan_package
 from child import dcgan_in_child
+from dcgan.cli import main, processes
 from dcgan.data import open_dataset
 from dcgan.errors import DcganError
 from dcgan.run import Run
@@ -331,6 +333,27 @@ def test_processes_started_by_dcgan_itself_stop_by_one_signal(tmp_path: Path) ->
 def test_a_number_of_processes_that_makes_no_sense_is_one_line(tmp_path: Path, count: str) -> None:
     done = dcgan_in_child(tmp_path, *TRAIN, "--processes", count)
     done.assert_one_line(2, f"--processes {count}: expected a number from 1 to 1024, or auto")
+
+
+def test_a_run_goes_on_in_as_many_processes_as_before(pair: tuple[Path, list[Ended]], tmp_path: Path) -> None:
+    assert processes.processes_before(pair[0]) == (2 if len(os.sched_getaffinity(0)) > 1 else None)
+    assert processes.processes_before(tmp_path) is None
+    for told, count in ((1, 1), (10**6, None), ("2", None), (True, None), (0, None)):
+        (tmp_path / layout.JOURNAL).write_text(json.dumps({"event": "start", "ranks": told}) + "\n")
+        assert processes.processes_before(tmp_path) == count
+
+    asked: list[int] = []
+
+    def work() -> None:
+        processes._run = lambda arguments, count: asked.append(count) or 7  # type: ignore[func-returns-value]
+        try:
+            main(["resume", "run", "--images", "9000", "--runs-dir", str(pair[0].parent)])
+        finally:
+            assert asked == [2], asked
+
+    if len(os.sched_getaffinity(0)) > 1:
+        done = dcgan_in_child(tmp_path, before=work)
+        assert (done.status, done.out, done.err) == (7, "", "")
 
 
 def test_processes_under_torchrun_are_refused(tmp_path: Path) -> None:

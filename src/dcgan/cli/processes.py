@@ -16,6 +16,8 @@ import typer
 
 from dcgan.cli.screen import complain
 from dcgan.errors import DcganError, Told
+from dcgan.training.folder import JOURNAL
+from dcgan.training.journal import read_journal
 from dcgan.training.place import Place
 
 if TYPE_CHECKING:
@@ -41,12 +43,23 @@ def choose_processes(recipe: Recipe) -> int:
     return 1
 
 
-def launched(context: typer.Context, processes: str, recipe: Recipe) -> bool:
+def processes_before(folder: Path) -> int | None:
+    """How many processes the run in `folder` was last trained by, where this machine has a core for each; else None.
+
+    As many again go on bit for bit.
+    """
+    sittings = [entry for entry in read_journal(folder / JOURNAL) if entry["event"] in ("start", "resume")]
+    ranks = sittings[-1].get("ranks") if sittings else None
+    return ranks if type(ranks) is int and 1 <= ranks <= _cores() else None
+
+
+def launched(context: typer.Context, processes: str, recipe: Recipe, before: int | None = None) -> bool:
     """Whether this command is to be run by processes of its own. If so it has been run, and has ended well.
 
-    processes: a number or "auto". Raises `Told`, with a status, when one of them failed and said why.
+    processes: a number or "auto", which is `before` if there is one. Raises `Told`, with a status, when one of them
+    failed and said why.
     """
-    count = choose_processes(recipe) if processes == "auto" else _count(processes)
+    count = (before or choose_processes(recipe)) if processes == "auto" else _count(processes)
     if Place.here() is not None:
         if processes != "auto" and LAUNCHER not in os.environ:
             raise DcganError(
@@ -63,6 +76,11 @@ def launched(context: typer.Context, processes: str, recipe: Recipe) -> bool:
     return True
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:6]) <= 1024:
         raise DcganError(f"--processes {text[:40]}: expected a number from 1 to 1024, or auto")
@@ -74,12 +92,11 @@ def _run(arguments: list[str], count: int) -> int:
     import socket
     import tempfile
 
-    cores = len(os.sched_getaffinity(0))
     # The ranks meet at a socket that is open already and reached from this machine only: nobody can take its port.
     with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryFile() as said:
         server.set_inheritable(True)
         common = {
-            "OMP_NUM_THREADS": str(max(1, cores // count)),
+            "OMP_NUM_THREADS": str(max(1, _cores() // count)),
             **os.environ,
             "WORLD_SIZE": str(count),
             "LOCAL_WORLD_SIZE": str(count),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dcgan.cli.live import TrainingDisplay
-from dcgan.cli.processes import launched
+from dcgan.cli.processes import launched, processes_before
 from dcgan.cli.screen import say, tell
 from dcgan.errors import DcganError
 from dcgan.training.place import follows
@@ -157,11 +157,12 @@ def resume(
       dcgan resume shoes --from best --set g_lr=1e-4 --set d_lr=1e-4
     """
     from dcgan.recipe import Recipe
+    from dcgan.training import folder as layout
 
     # A rank that is not the first may not see the run; it is told what changes.
-    recipe = Recipe() if follows() else _recipe(run, runs_dir)
-    changed = recipe.with_settings(set_ or [])
-    if launched(context, processes, changed):
+    folder = None if follows() else _folder(run, runs_dir)
+    changed = (layout.read_recipe(folder) if folder else Recipe()).with_settings(set_ or [])
+    if launched(context, processes, changed, processes_before(folder) if folder else None):
         return
     from dcgan import api
 
@@ -219,17 +220,17 @@ def _observing(evaluate_every: float | None, stop_on_collapse: bool) -> dict[str
     return {**given, "stop_on_collapse": True} if stop_on_collapse else given
 
 
-def _recipe(run: str, runs_dir: Path) -> Recipe:
-    """The recipe of a run, in most cases without loading torch."""
+def _folder(run: str, runs_dir: Path) -> Path:
+    """The folder of a run, in most cases without loading torch."""
     from dcgan.files import is_file
     from dcgan.training import folder as layout
 
     for folder in (runs_dir / run, Path(run)):
         if is_file(folder / layout.RECIPE):
-            return layout.read_recipe(folder)
+            return folder
     from dcgan import api
 
-    return api.open_run(run, runs_dir).recipe
+    return api.open_run(run, runs_dir).folder
 
 
 def _done(run: Run) -> None:
