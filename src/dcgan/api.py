@@ -91,7 +91,7 @@ def train(
     expected_state(planned(trial).for_data(shape, trial.channels, 2 if labels else 0))
     ranks = current()
     ranks.share(planned(trial).batch)
-    watch, tell, progress = (watch, tell, progress) if ranks.leads else (None, None, None)
+    watch, tell, progress = (watch, tell, progress) if ranks.first else (None, None, None)
     opened = (
         data
         if isinstance(data, Dataset)
@@ -165,7 +165,7 @@ def resume(
     arguments.check_calls(watch=watch, tell=tell)
     arguments.check_once(settings or {}, {}, {"epochs": epochs, "images": images, "minutes": minutes})
     ranks = current()
-    if not ranks.leads:
+    if not ranks.first:
         return _resume_along(data)
     found = run if isinstance(run, Run) else open_run(run, runs_dir)
     recipe, facts = found.recipe, found.data
@@ -254,7 +254,7 @@ def _elsewhere(folder: Path) -> Run:
 
 def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> Run:
     ranks, engine = current(), Engine.choose(recipe.precision)
-    if not ranks.leads:
+    if not ranks.first:
         fit(folder, recipe, data, engine, ranks=ranks)
         return _elsewhere(folder)
     reporter = LiveReport(folder, watch, write_report)

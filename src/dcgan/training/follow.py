@@ -1,4 +1,4 @@
-"""Keeping the ranks of a run level: brought to one state at the start, compared at each checkpoint, led by rank 0."""
+"""Keeping the ranks of a run level: brought to one state at the start, compared at each checkpoint."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def level(trainer: Trainer) -> None:
     if trainer.step:
         tensors = state_tensors(trainer.method, trainer.average)
         ranks.from_first_(tensors.values())
-        if not ranks.leads:
+        if not ranks.first:
             load_state(trainer.method, trainer.average, tensors)
     verify(trainer)
 

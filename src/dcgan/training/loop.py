@@ -69,7 +69,7 @@ def fit(
     """
     try:
         with enough_memory():
-            if not ranks.leads:
+            if not ranks.first:
                 return follow(recipe, data, engine, ranks)
             with layout.sole_writer(folder), StopRequest() as stop:
                 trainer = Trainer(recipe, data, engine, ranks)

@@ -54,7 +54,7 @@ class Place:
         )
 
     @property
-    def leader(self) -> int:
+    def reader(self) -> int:
         """The rank that reads the pictures first on this machine; ranks of a machine follow one another."""
         return self.rank - self.local
 

@@ -36,7 +36,7 @@ class Ranks:
         self.groups: dict[str, Any] = {}
 
     @property
-    def leads(self) -> bool:
+    def first(self) -> bool:
         """Whether this is the rank that writes the run's folder and talks to the user."""
         return self.rank == 0
 
@@ -104,7 +104,7 @@ class Ranks:
         if self.board is None:
             return note()
         key = f"told/{self.board.number()}"
-        if self.leads:
+        if self.first:
             self.board.post(key, note())
         value: T = self.board.read(key)
         return value
@@ -115,7 +115,7 @@ class Ranks:
             return work()
         key, place = f"here/{self.board.number()}", self.board.place
         if place.local:
-            self.board.read(f"{key}/{place.leader}")
+            self.board.read(f"{key}/{place.reader}")
         result = work()
         if not place.local:
             self.board.post(f"{key}/{self.rank}")

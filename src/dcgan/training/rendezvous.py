@@ -80,7 +80,7 @@ def _parting(ranks: Ranks, board: Board, error: BaseException) -> BaseException:
         return error
     if not board.tells(message):
         return Told(message, status)
-    if ranks.leads or isinstance(error, Parted):
+    if ranks.first or isinstance(error, Parted):
         return error
     own = DcganError(f"rank {ranks.rank}: {message}")
     own.status = status
@@ -95,7 +95,7 @@ def _connect(ranks: Ranks, place: Place, store: Store, address: str) -> None:
     options: Any = ProcessGroupGloo._Options()  # type: ignore[attr-defined]
     options._timeout = timedelta(seconds=PATIENCE)
     # The interface by which rank 0 was reached is the one by which it and the others can be: a host's name often
-    # leads to the machine itself.
+    # means the machine itself.
     interface = os.environ.get("GLOO_SOCKET_IFNAME", "").partition(",")[0]
     where = {"interface": interface} if interface else {"hostname": address}
     options._devices = [ProcessGroupGloo.create_device(**where)]
