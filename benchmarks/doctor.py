@@ -31,6 +31,7 @@ from dcgan.data import Dataset, open_dataset
 from dcgan.errors import Diverged
 from dcgan.methods.adversarial import Adversarial
 from dcgan.networks import fast
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.presets import preset
 from dcgan.recipe import Recipe
 from dcgan.run import Run
@@ -68,10 +69,10 @@ class CheckerboardGenerator(fast.Generator):
         super().__init__(recipe)
         for index, up in enumerate(self.ups):
             assert isinstance(up, nn.ConvTranspose2d)
-            self.ups[index] = nn.ConvTranspose2d(
+            self.ups[index] = ConvTranspose2d(
                 up.in_channels, up.out_channels, 3, 2, 1, output_padding=1, bias=False
             )
-        self.paint = nn.Conv2d(recipe.g_maps, recipe.channels, 1)
+        self.paint = Conv2d(recipe.g_maps, recipe.channels, 1)
 
 
 def _checkerboard(recipe: Recipe) -> dict[str, nn.Module]:

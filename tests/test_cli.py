@@ -17,7 +17,7 @@ from PIL import Image
 
 import dcgan
 from dcgan.cli import main
-from dcgan.cli.app import app
+from dcgan.cli.app import COMMANDS, load
 from dcgan.presets import PRESETS
 
 Command = Callable[..., tuple[int, str, str]]
@@ -117,23 +117,58 @@ def test_a_mistake_in_a_real_process_prints_no_traceback(tmp_path: Path) -> None
     assert done.stderr.startswith("dcgan: unknown data 'nosuch'") and done.stderr.count("\n") == 1
 
 
-def every_command() -> list[list[str]]:
-    names = [[info.name or ""] for info in app.registered_commands]
-    return names + [[group.name or ""] for group in app.registered_groups]
-
-
-@pytest.mark.parametrize("name", [[], *every_command()])
+@pytest.mark.parametrize("name", [[], *([name] for name in COMMANDS)])
 def test_help_shows_an_example(command: Command, name: list[str]) -> None:
     status, out, _ = command(*name, "--help")
     assert status == 0
     assert "Example" in out and f"dcgan {' '.join(name)}".strip() in out.split("Example", 1)[1]
 
 
-def test_help_loads_no_torch() -> None:
-    code = (
-        "import sys, dcgan, dcgan.cli; assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_they_say(name: str) -> None:
+    assert COMMANDS[name].words == " ".join(load(name).help.split("\n\n")[0].split())
+
+
+HEAVY = {"torch", "numpy", "matplotlib", "sklearn", "scipy", "PIL", "safetensors", "rich", "pydantic"}
+
+
+def loaded(code: str, cwd: Path) -> set[str]:
+    """What of `HEAVY`, and which of our commands, a new Python has loaded after `code`."""
+    whole = (
+        f"import sys\ntry:\n    {code}\nexcept SystemExit: pass\nprint(*sorted(sys.modules), file=sys.stderr)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=True, cwd=cwd)
+    modules = set(done.stderr.split())
+    assert "dcgan" in modules
+    return {name for name in modules if name in HEAVY or name.startswith("dcgan.cli.")}
+
+
+BASE = {"dcgan.cli.app", "dcgan.cli.command", "dcgan.cli.screen"}
+
+
+def test_importing_dcgan_loads_nothing_heavy(tmp_path: Path) -> None:
+    assert loaded("import dcgan", tmp_path) == set()
+    assert loaded("from dcgan.cli import main", tmp_path) == set()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["trian"]])
+def test_the_overall_help_loads_no_command(tmp_path: Path, arguments: list[str]) -> None:
+    assert loaded(f"from dcgan.cli import main; main({arguments})", tmp_path) == BASE
+
+
+def test_a_commands_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    for arguments in (["train"], ["datasets"], ["study"]):
+        found = loaded(f"from dcgan.cli import main; main({[*arguments, '--help']})", tmp_path)
+        assert found & HEAVY == set() and f"dcgan.cli.{arguments[0]}" in found
+    every = "; ".join(f"load({name!r})" for name in COMMANDS)
+    assert loaded(f"from dcgan.cli.app import load; {every}", tmp_path) & HEAVY == set()
+
+
+def test_lists_load_no_torch(tmp_path: Path, trained: dcgan.Run) -> None:
+    runs = str(trained.folder.parent)
+    for arguments in (["runs", "--runs-dir", runs], ["runs", "--json", "--runs-dir", runs], ["datasets"]):
+        found = loaded(f"from dcgan.cli import main; main({arguments})", tmp_path)
+        assert found & HEAVY <= {"rich", "pydantic"}, arguments
 
 
 def test_lists_as_json(command: Command, trained: dcgan.Run) -> None:

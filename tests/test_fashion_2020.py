@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dcgan.methods import Batch, build_method
 from dcgan.networks import build_networks
 from dcgan.presets import preset
+from dcgan.training.engine import Engine
 
 Array = NDArray[np.float64]
 N = 6
@@ -172,12 +173,14 @@ def copied(tensors: Any) -> list[Array]:
     return [tensor.detach().double().numpy().copy() for tensor in tensors]
 
 
-@pytest.fixture(scope="module")
-def step() -> dict[str, Any]:
-    """One real step, and all that went into it."""
+@pytest.fixture(scope="module", params=["as torch computes", "rewritten"])
+def step(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """One real step, and all that went into it; once more with the convolutions as the engine has them on a CPU."""
     recipe = preset("fashion-2020").recipe.for_data((28, 28), 1, 0).with_changes({"batch": N})
     torch.manual_seed(0)
     networks = build_networks(recipe)
+    if request.param == "rewritten":
+        networks = {role: Engine.choose("float32", "cpu").place(module) for role, module in networks.items()}
     with torch.no_grad():  # gains and shifts that are all alike would hide a mix-up
         for parameter in networks["generator"].parameters():
             if parameter.ndim == 1:

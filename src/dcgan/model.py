@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,14 +20,21 @@ from dcgan.data.sampling import BLOCK, generation_block, generation_labels
 from dcgan.errors import DcganError, enough_memory, expect, one_of
 from dcgan.files import write_atomic
 from dcgan.networks import build_networks
+from dcgan.networks.layers import TwoParts
+from dcgan.networks.quick import convolution_weights, quicken
 from dcgan.objectives import objective
 from dcgan.recipe import Recipe
 from dcgan.training.checkpoint import Damaged, read_metadata, read_weights, sound_classes
 from dcgan.training.engine import Engine, to_uint8
 from dcgan.training.state import expected_model, part
+from dcgan.training.threads import in_order
 
 MODEL_FORMAT = "dcgan-model-1"
 MOST = 100_000_000
+UNIT, LIGHT = 8, 1_000_000
+"""A body of fewer weights than `LIGHT` is given eight maps at a time: they fit into a core's cache, and the first
+picture is there soon; with 64 at once a quarter of the time went into memory fresh from the system in every layer. A
+heavier body spends more than that on reading its weights, and gets all 64."""
 
 
 class Generated(NamedTuple):
@@ -50,8 +57,9 @@ class Block:
 class Model:
     """The averaged generator and the discriminator of a run, in evaluation mode and float32.
 
-    Image i of seed s is the same pixels however many are made: images are computed in fixed blocks of 64, so that
-    no kernel sees another shape, and batch norm uses stored statistics.
+    Image i of seed s is the same pixels however many are made. z goes through the generator's head in fixed blocks of
+    64 and through its body in fixed parts of them, so that no kernel sees another shape; on a CPU one thread computes
+    a block, so that no sum is split; and batch norm uses stored statistics.
     """
 
     def __init__(
@@ -77,6 +85,9 @@ class Model:
         for module, role in ((self.generator, "ema"), (self.discriminator, "discriminator")):
             module.load_state_dict(part(tensors, role))
             self.engine.place(module).eval().requires_grad_(False)
+        self.unit = BLOCK
+        if self.engine.device.type == "cpu":
+            self.unit = UNIT if convolution_weights(quicken(self.generator)) < LIGHT else BLOCK
 
     def generate(
         self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
@@ -85,52 +96,88 @@ class Model:
 
         Without either, a conditional model draws labels by their frequency in its data.
         """
+        made = self.stream(count, label=label, seed=seed, balanced=balanced)
+        recipe = self.recipe
         with enough_memory():
-            blocks = list(self.blocks(count, label=label, seed=seed, balanced=balanced))
-            images = np.concatenate([block.images for block in blocks])
-        labels = [block.labels for block in blocks if block.labels is not None]
-        return Generated(images, np.concatenate(labels) if labels else None)
+            images = np.empty((count, recipe.height, recipe.width, recipe.channels), np.uint8)
+            labels = np.empty(count, np.int64) if recipe.conditional else None
+            for number, part in enumerate(made):
+                here = slice(number * BLOCK, number * BLOCK + len(part.images))
+                images[here] = part.images
+                if labels is not None and part.labels is not None:
+                    labels[here] = part.labels
+        return Generated(images, labels)
+
+    def stream(
+        self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
+    ) -> Iterator[Generated]:
+        """The same images as `generate`, at most 64 at a time; memory does not grow with `count`."""
+        wanted = self._asked(count, seed, label, balanced)
+        return (Generated(images, labels) for images, labels, _ in self._made(count, seed, wanted, False))
 
     def blocks(
         self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
     ) -> Iterator[Block]:
-        """The same images as `generate`, at most 64 at a time, with D's scores; memory does not grow with `count`."""
-        expect("n", count, (int, np.integer), "a whole number")
-        expect("seed", seed, (int, np.integer), "a whole number")
-        if not 1 <= count <= MOST:
-            raise DcganError(f"-n is {count}: must be from 1 to {MOST:,}")
-        if not 0 <= seed < 2**63:
-            raise DcganError(f"--seed is {seed}: must be from 0 to {2**63 - 1}")
-        wanted = self._wanted(label, balanced)
-        return self._blocks(count, seed, wanted)
+        """The same as `stream`, with each image's index and D's score of it."""
+        wanted = self._asked(count, seed, label, balanced)
+        return (
+            Block(np.arange(number * BLOCK, number * BLOCK + len(images)), images, labels, scores)
+            for number, (images, labels, scores) in enumerate(self._made(count, seed, wanted, True))
+        )
 
-    def _blocks(self, count: int, seed: int, wanted: NDArray[np.int64] | None) -> Iterator[Block]:
-        for start in range(0, count, BLOCK):
-            number = start // BLOCK
-            index = np.arange(start, start + BLOCK, dtype=np.int64)
+    def _made(
+        self, count: int, seed: int, wanted: NDArray[np.int64] | None, scored: bool
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64] | None, NDArray[np.float32]]]:
+        """Block after block: images, labels, and scores where they are asked for."""
+
+        def block(
+            number: int,
+        ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None, NDArray[np.float32]]:
+            start = number * BLOCK
+            size = min(BLOCK, count - start)
             z = generation_block(seed, number, self.recipe.z_dim, self.recipe.prior)
             labels = None
             if self.recipe.conditional:
                 labels = (
                     generation_labels(seed, number, self.counts)
                     if wanted is None
-                    else wanted[index % len(wanted)]
+                    else wanted[np.arange(start, start + BLOCK) % len(wanted)]
                 )
-            images, scores = self._compute(z, labels)
-            size = min(BLOCK, count - start)
-            yield Block(index[:size], images[:size], None if labels is None else labels[:size], scores[:size])
+            images, scores = self._compute(z, labels, BLOCK if scored else size, scored)
+            return images[:size], None if labels is None else labels[:size], scores[:size]
+
+        numbers = -(-count // BLOCK)
+        return in_order(block, numbers) if self.engine.device.type == "cpu" else map(block, range(numbers))
 
     @torch.inference_mode()
     def _compute(
-        self, z: NDArray[np.float32], labels: NDArray[np.int64] | None
+        self, z: NDArray[np.float32], labels: NDArray[np.int64] | None, size: int, scored: bool
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """A block's first `size` images or a few more, and, where all of them are made, their scores."""
         y = None if labels is None else self.engine.tensor(labels)
-        images = self.generator(self.engine.tensor(z), y)
+        generator, unit = cast("TwoParts", self.generator), self.unit
+        maps = generator.head(self.engine.tensor(z), y)
+        pixels = np.concatenate(
+            [to_uint8(generator.body(maps[at : at + unit])) for at in range(0, size, unit)]
+        )
+        if not scored:
+            return pixels, np.empty(0, np.float32)
         # D sees the picture that is kept, rounded to 8 bits, so that a score can be computed again from the file.
-        pixels = to_uint8(images)
         seen = self.engine.scaled(self.engine.tensor(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
         scores: NDArray[np.float32] = self.objective.logits(self.discriminator(seen, y)).cpu().numpy()
         return pixels, scores
+
+    def _asked(
+        self, count: int, seed: int, label: str | Sequence[str] | None, balanced: bool
+    ) -> NDArray[np.int64] | None:
+        """The classes to take in turn, None where they are drawn; raises `DcganError` for what cannot be."""
+        expect("n", count, (int, np.integer), "a whole number")
+        expect("seed", seed, (int, np.integer), "a whole number")
+        if not 1 <= count <= MOST:
+            raise DcganError(f"-n is {count}: must be from 1 to {MOST:,}")
+        if not 0 <= seed < 2**63:
+            raise DcganError(f"--seed is {seed}: must be from 0 to {2**63 - 1}")
+        return self._wanted(label, balanced)
 
     def _wanted(self, label: str | Sequence[str] | None, balanced: bool) -> NDArray[np.int64] | None:
         expect("balanced", balanced, bool, "true or false")

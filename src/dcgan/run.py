@@ -8,31 +8,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcgan.errors import DcganError
 from dcgan.files import exists, open_file
-from dcgan.model import Block, Generated, Model
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
-from dcgan.training.checkpoint import (
-    Damaged,
-    best_manifest,
-    load_checkpoint,
-    manifest_paths,
-    read_manifest,
-)
-from dcgan.training.engine import Engine
 from dcgan.training.journal import read_journal
-from dcgan.training.rollback import find_start
-from dcgan.training.state import expected_state
+
+if TYPE_CHECKING:
+    from dcgan.model import Block, Generated, Model
+    from dcgan.training.engine import Engine
 
 DATA_WORDS = ("name", "path", "source", "split", "sha256")
 """What in `data.json` is a word, where it is there at all."""
 
 
 class Run:
-    """A training run on disk. Reading it changes nothing; `dcgan.train` and `dcgan.resume` write it."""
+    """A training run on disk. Reading it changes nothing; `dcgan.train` and `dcgan.resume` write it.
+
+    What it is and how far it came is told without torch, which is loaded with the first model.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -83,8 +79,11 @@ class Run:
         The best is the one of the lowest score during training; where none was scored, it is the newest. One that is
         damaged is named in `notes`, and the newest good one is used. Raises `DcganError` when there is none to use.
         """
-        recipe = self.recipe
-        expected = expected_state(recipe)
+        from dcgan.training.checkpoint import Damaged, best_manifest, manifest_paths
+        from dcgan.training.rollback import find_start
+        from dcgan.training.state import expected_state
+
+        expected = expected_state(self.recipe)
         self.notes.clear()
         checkpoints = self.folder / layout.CHECKPOINTS
         chosen = None
@@ -123,6 +122,12 @@ class Run:
         """New images and their labels: see `Model.generate`."""
         return self._model.generate(count, label=label, seed=seed, balanced=balanced)
 
+    def stream(
+        self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
+    ) -> Iterator[Generated]:
+        """New images by blocks, in constant memory: see `Model.stream`."""
+        return self._model.stream(count, label=label, seed=seed, balanced=balanced)
+
     def blocks(
         self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
     ) -> Iterator[Block]:
@@ -135,6 +140,9 @@ class Run:
 
 def checkpoint_model(path: Path, engine: Engine | None = None) -> Model:
     """The model of one checkpoint, given its manifest (`.json`) or its weights (`.safetensors`)."""
+    from dcgan.training.checkpoint import read_manifest
+    from dcgan.training.state import expected_state
+
     manifest = path.with_suffix(".json")
     return _model(path.stem, manifest, expected_state(read_manifest(manifest).recipe), engine)
 
@@ -155,6 +163,9 @@ def list_runs(runs: Path) -> list[Run]:
 
 
 def _model(name: str, path: Path, expected: Mapping[str, Any], engine: Engine | None) -> Model:
+    from dcgan.model import Model
+    from dcgan.training.checkpoint import load_checkpoint
+
     manifest, tensors = load_checkpoint(path, expected)
     facts = {
         "step": manifest.step,

@@ -85,7 +85,7 @@ def fork_rank(
         return child
     status = 99
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(100)  # a rank that waits for ever must not outlive the tests
+    signal.alarm(240)  # a rank that waits for ever must not outlive the tests
     try:
         for name, number in (("out", 1), ("err", 2)):
             os.dup2(os.open(folder / f"{rank}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), number)

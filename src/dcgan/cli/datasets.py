@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dcgan.cli import dedup
 from dcgan.cli.check import MOST_SHOWN, report
 from dcgan.cli.lists import Json
 from dcgan.cli.screen import columns, progress, say, tell
@@ -200,3 +201,6 @@ def _open(data: str, *, split: str | None, **options: Any) -> Dataset:
 def _refuse_old(path: Path) -> None:
     if path.exists():
         raise DcganError(f"{path} exists: choose another with --out")
+
+
+app.command("dedup")(dedup.dedup)

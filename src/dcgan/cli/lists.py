@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from dcgan.cli.screen import clock, out, say
 from dcgan.cli.train import RunsDir
@@ -53,7 +52,7 @@ def runs(as_json: Json = False, runs_dir: RunsDir = Path("runs")) -> None:
 
 def _last(entries: list[dict[str, Any]], key: str) -> float:
     """The newest number called `key`, 0 without any: a journal may say anything."""
-    from dcgan.report.journal import latest
+    from dcgan.training.journal import latest
 
     value = latest(entries, key) or 0.0
     return value if 0 <= value < 1e15 else 0.0
@@ -77,6 +76,8 @@ def show_rows(
 
 
 def _print(rows: list[dict[str, Any]], formats: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in (key for key in rows[0] if key not in hide):
         numeric = isinstance(rows[0][key], int | float) and not isinstance(rows[0][key], bool)
@@ -89,4 +90,4 @@ def _print(rows: list[dict[str, Any]], formats: dict[str, Any], hide: tuple[str,
     for row in rows:
         words = (formats.get(key, str)(value) for key, value in row.items() if key not in hide)
         table.add_row(*map(printable, words))
-    out.print(table)
+    out().print(table)

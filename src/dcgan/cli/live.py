@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any
-
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from dcgan.cli.screen import clock, err, tell
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 PLAIN_SECONDS = 5.0
 """Where nobody watches, a line this often."""
@@ -24,9 +23,10 @@ class TrainingDisplay:
         self.last: dict[str, Any] = {}
         self.score = ""
         self.said = 0.0
-        self.live = (
-            Live(console=err, refresh_per_second=4, transient=False) if shown and err.is_terminal else None
-        )
+        from rich.live import Live
+
+        console = err()
+        self.live = Live(console=console, refresh_per_second=4) if shown and console.is_terminal else None
 
     def __enter__(self) -> TrainingDisplay:
         if self.live:
@@ -42,8 +42,7 @@ class TrainingDisplay:
     def reading(self, done: int, total: int) -> None:
         """Say how many pictures of how many are read, before training begins."""
         if self.live:
-            whole = Table.grid()
-            whole.add_row(ProgressBar(total=total, completed=done, width=84))
+            whole = _bar(done, total)
             whole.add_row(f"reading pictures  {done:,} of {total:,}")
             self.live.update(whole)
 
@@ -108,14 +107,24 @@ def finding(entry: dict[str, Any]) -> str:
     return told + (f"; now: {entry['now']}" if entry.get("now") else "")
 
 
+def _bar(done: float, total: float) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    whole = Table.grid()
+    whole.add_row(ProgressBar(total=total, completed=done, width=84))
+    return whole
+
+
 def _table(entry: dict[str, Any], score: str) -> Table:
+    from rich.table import Table
+
     numbers = _numbers(entry)
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim", expand=False)
     for name, _ in numbers:
         table.add_column(name, justify="right")
     table.add_row(*(value for _, value in numbers))
-    whole = Table.grid()
-    whole.add_row(ProgressBar(total=1.0, completed=entry["done"], width=84))
+    whole = _bar(entry["done"], 1.0)
     whole.add_row(table)
     if score:
         whole.add_row(score)

@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from dcgan.cli.lists import Json
 from dcgan.cli.screen import out, say
@@ -106,12 +105,11 @@ def _two_lines(rows: list[dict[str, Any]]) -> None:
 
 
 def _row(name: str, row: Preset) -> dict[str, Any]:
-    import torch
-
     from dcgan.networks import FAMILIES, build_networks
+    from dcgan.networks.outline import outline
     from dcgan.networks.summary import count
 
-    with torch.device("meta"):
+    with outline():
         networks = build_networks(row.recipe.for_data((row.size, row.size), row.channels, 0))
     counts = {role: count(networks[role]) for role in ROLES}
     keras = row.counts_statistics
@@ -131,6 +129,8 @@ def _row(name: str, row: Preset) -> dict[str, Any]:
 
 
 def _print_layers(role: str, layers: list[Layer], keras: bool) -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(role, min_width=30)
     table.add_column("output shape", min_width=16)
@@ -144,11 +144,13 @@ def _print_layers(role: str, layers: list[Layer], keras: bool) -> None:
     if total != trainable:
         table.add_row("trainable", "", f"{trainable:,}")
         table.add_row("batch norm's mean and variance", "", f"{total - trainable:,}")
-    out.print(table)
+    out().print(table)
 
 
 def _print_recipe(recipe: Recipe) -> None:
     """The fields that mean something to this recipe, for `--set`; its budget is one of the three."""
+    from rich.table import Table
+
     from dcgan.networks import FAMILIES
     from dcgan.recipe import FIELDS, NO_BUDGET
 
@@ -167,4 +169,4 @@ def _print_recipe(recipe: Recipe) -> None:
         choices = switches.get(name) or metadata["choices"]
         more = f": {', '.join(str(choice) for choice in choices if choice)}" if choices else ""
         table.add_row(name, f"{value:,}" if name == "images" else str(value), f"{metadata['help']}{more}")
-    out.print(table)
+    out().print(table)

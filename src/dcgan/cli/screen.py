@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, cast
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from functools import cache
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from dcgan.errors import DcganError, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class _Standard:
@@ -59,28 +60,38 @@ class _Standard:
                 raise DcganError(f"cannot write to standard output: {reason}") from None
 
 
+def out() -> Console:
+    """Standard output, for results."""
+    return _console("stdout")
+
+
+def err() -> Console:
+    """Standard error, for news."""
+    return _console("stderr")
+
+
+@cache
 def _console(name: str) -> Console:
+    from rich.console import Console
+
     # Names come from strangers: what looks like rich's markup or an emoji's code is neither.
     stream = cast("IO[str]", _Standard(name))
     return Console(file=stream, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
-out, err = _console("stdout"), _console("stderr")
-
-
 def say(line: str) -> None:
     """One line of result, on standard output, or several."""
-    out.print("\n".join(printable(part) for part in line.split("\n")))
+    out().print("\n".join(printable(part) for part in line.split("\n")))
 
 
 def tell(line: str) -> None:
     """One line of news, on standard error."""
-    err.print(printable(line))
+    err().print(printable(line))
 
 
 def columns() -> int:
     """Columns to wrap lists at: the terminal's, from 60 to 120; 100 where nobody watches."""
-    return min(max(out.width, 60), 120) if out.is_terminal else 100
+    return min(max(out().width, 60), 120) if out().is_terminal else 100
 
 
 def complain(line: str) -> None:
@@ -117,8 +128,10 @@ def silence(stream: Any) -> None:
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for work whose length is known; yields a function of (done, total). Silent in a pipe."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

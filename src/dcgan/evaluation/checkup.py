@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import BLOCK, Stream, generation_block, generation_labels, stream
@@ -22,6 +20,7 @@ from dcgan.evaluation.metrics.frechet import frechet_between, moments
 from dcgan.evaluation.metrics.manifold import Manifold
 from dcgan.evaluation.metrics.spectrum import nyquist_ratio, phase_imbalance
 from dcgan.evaluation.neighbours import nearest
+from dcgan.networks import evaluating
 from dcgan.objectives import objective
 from dcgan.training.engine import to_uint8
 from dcgan.training.trainer import Trainer
@@ -174,25 +173,13 @@ def _logits(
     images = images[:JUDGED]
     labels = None if labels is None or not trainer.recipe.conditional else labels[:JUDGED]
     logits = objective(trainer.recipe.objective).logits
-    with _evaluating(discriminator), torch.no_grad():
+    with evaluating(discriminator), torch.no_grad():
         for start in range(0, len(images), BLOCK):
             here = slice(start, start + BLOCK)
             block = trainer.engine.scaled(trainer.engine.tensor(images[here]))
             known = None if labels is None else trainer.engine.tensor(labels[here])
             found.append(logits(discriminator(block, known)).float().cpu().numpy())
     return np.concatenate(found)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode, and afterwards every part of it as it was."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 def _near(

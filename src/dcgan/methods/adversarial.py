@@ -9,16 +9,36 @@ The fakes are drawn once, so G runs forward once a step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dcgan.methods.adam import Adam
 from dcgan.methods.batch import Batch
 from dcgan.objectives import gradient_penalty, objective
 from dcgan.recipe import Recipe
+
+Seen = tuple[Tensor, Tensor]
+"""Images, and what D says of them."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What D says of real and of fake images, (N,) each.
+
+    passed: images, (2N, C, H, W), and D's outputs for them, (2N,), where one pass gave the verdict. penalised: the same
+    in float32, where penalties are to be derived from them.
+    """
+
+    real: Tensor
+    fake: Tensor
+    passed: Seen | None = None
+    penalised: Seen | None = None
 
 
 class Adversarial:
@@ -41,8 +61,8 @@ class Adversarial:
             "discriminator": _adam(recipe, self.discriminator.parameters(), recipe.d_lr),
         }
         # Without batch norm in D an image's logit is its own affair, and one pass over both halves costs less.
-        normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
-        self.joined = recipe.d_batches == "joined" or not normed
+        self.normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
+        self.joined = recipe.d_batches == "joined" or not self.normed
         self._step = {"d-then-g": self._d_then_g, "together": self._together, "in-turn": self._in_turn}[
             recipe.updates
         ]
@@ -56,81 +76,136 @@ class Adversarial:
         return self._step(batch, fake, step)
 
     def _d_then_g(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
-        real_out, fake_out = self._judge(batch, fake.detach())
-        loss_d = self.objective.discriminator(real_out, fake_out)
-        self._update("discriminator", loss_d + self._penalty(batch, fake, step), step)
+        verdict = self._judge(batch, fake.detach(), step)
+        loss_d = self.objective.discriminator(verdict.real, verdict.fake)
+        self._update("discriminator", loss_d + self._penalty(verdict, step), step)
 
         # D's weights take no part in G's step: not asking for their gradients saves a third of D's backward pass.
         self.discriminator.requires_grad_(False)
         loss_g = self._loss_g(batch, fake)
         self._update("generator", loss_g, step)
-        return self._told(loss_d, loss_g, real_out, fake_out)
+        return self._told(loss_d, loss_g, verdict)
 
     def _together(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
-        real_out, fake_out = self._judge(batch, fake)
-        loss_d = self.objective.discriminator(real_out, fake_out)
-        loss_g = self.objective.generator(real_out, fake_out)
+        if not self.normed:
+            return self._in_one_pass(batch, fake, step)
+        verdict = self._judge(batch, fake, step)
+        loss_d = self.objective.discriminator(verdict.real, verdict.fake)
+        loss_g = self.objective.generator(verdict.real, verdict.fake)
         # One forward pass, two losses: each is derived by the weights of its own network alone.
-        total_d = loss_d + self._penalty(batch, fake, step)
+        total_d = loss_d + self._penalty(verdict, step)
         for role, loss, more in (("discriminator", total_d, True), ("generator", loss_g, False)):
             parameters = list(self.networks[role].parameters())
-            gradients = torch.autograd.grad(loss, parameters, retain_graph=more)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
+            _set_gradients(parameters, torch.autograd.grad(loss, parameters, retain_graph=more))
         for role in ("discriminator", "generator"):
             self._apply(role, step)
-        return self._told(loss_d, loss_g, real_out, fake_out)
+        return self._told(loss_d, loss_g, verdict)
+
+    def _in_one_pass(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+        """`_together` with one backward pass through D for both losses, where D judges every image by itself.
+
+        Then ∂L/∂x = ∂L/∂D(x) · ∂D(x)/∂x for either loss: the gradient of G's loss by a fake is that of D's loss times
+        the ratio of their derivatives by its logit. That of D's loss is kept from 0 (an error of 1e-12 of it), so that
+        a fake of which D is sure still teaches G.
+        """
+        verdict = self._judge(batch, fake.detach(), step, images_too=True)
+        images, outputs = cast(Seen, verdict.passed)
+        real, fakes = (half.detach().requires_grad_() for half in (verdict.real, verdict.fake))
+        loss_d = self.objective.discriminator(real, fakes)
+        loss_g = self.objective.generator(real, fakes)
+        by_real, by_fake = torch.autograd.grad(loss_d, (real, fakes), retain_graph=True)
+        (for_g,) = torch.autograd.grad(loss_g, fakes)
+        least = 1e-12 / len(fake)
+        by_fake = torch.where(by_fake.abs() < least, least, by_fake)
+
+        parameters = list(self.discriminator.parameters())
+        penalty = self._penalty(verdict, step)
+        by_image, *gradients = torch.autograd.grad(
+            outputs,
+            [images, *parameters],
+            torch.cat([by_real, by_fake]),
+            retain_graph=penalty.requires_grad,
+        )
+        _set_gradients(parameters, gradients)
+        if penalty.requires_grad:
+            torch.autograd.backward(penalty, inputs=parameters)
+        self.optimizers["generator"].zero_grad(set_to_none=True)
+        ratio = (for_g / by_fake).to(fake.dtype).view(-1, 1, 1, 1)
+        torch.autograd.backward(fake, by_image[len(fake) :] * ratio)
+        for role in ("discriminator", "generator"):
+            self._apply(role, step)
+        return self._told(loss_d, loss_g, verdict)
 
     def _in_turn(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         if step % 2:
-            real_out, fake_out = self._judge(batch, fake.detach())
-            loss_d = self.objective.discriminator(real_out, fake_out)
-            self._update("discriminator", loss_d + self._penalty(batch, fake, step // 2), step // 2)
-            loss_g = self.objective.generator(real_out, fake_out)
+            verdict = self._judge(batch, fake.detach(), step // 2)
+            loss_d = self.objective.discriminator(verdict.real, verdict.fake)
+            self._update("discriminator", loss_d + self._penalty(verdict, step // 2), step // 2)
+            loss_g = self.objective.generator(verdict.real, verdict.fake)
         else:
             self.discriminator.requires_grad_(False)
-            real_out, fake_out = self._judge(batch, fake)
-            loss_d = self.objective.discriminator(real_out, fake_out)
-            loss_g = self.objective.generator(real_out, fake_out)
+            verdict = self._judge(batch, fake)
+            loss_d = self.objective.discriminator(verdict.real, verdict.fake)
+            loss_g = self.objective.generator(verdict.real, verdict.fake)
             self._update("generator", loss_g, step // 2)
-        return self._told(loss_d, loss_g, real_out, fake_out)
+        return self._told(loss_d, loss_g, verdict)
 
-    def _judge(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D's outputs for the real and for the fake images, (N,) each."""
+    def _judge(
+        self, batch: Batch, fake: Tensor, step: int | None = None, images_too: bool = False
+    ) -> Verdict:
+        """D on the real and on the fake images.
+
+        step: D's step, for its penalty; None for a pass that has none. images_too: their gradients are asked for.
+        """
+        penalised = step is not None and self.recipe.gamma > 0 and step % self.recipe.penalty_every == 0
         with self.autocast():
+            # Double backward through bf16 loses the small gradients that penalties are about: they get their own pass.
+            exact = not torch.is_autocast_enabled(batch.real.device.type)
             if not self.joined:
-                return self.discriminator(batch.real, batch.labels), self.discriminator(fake, batch.labels)
-            labels = None if batch.labels is None else batch.labels.repeat(2)
-            outputs = self.discriminator(torch.cat([batch.real, fake.to(batch.real.dtype)]), labels)
+                real_out = self.discriminator(batch.real, batch.labels)
+                fake_out = self.discriminator(fake, batch.labels)
+                return Verdict(real_out, fake_out, None, self._apart(batch, fake) if penalised else None)
+            images = torch.cat([batch.real, fake.to(batch.real.dtype)])
+            if images_too or (penalised and exact):
+                images.requires_grad_()
+            outputs = self.discriminator(images, _twice(batch.labels))
+        passed = images, outputs
         real_out, fake_out = outputs.chunk(2)
-        return real_out, fake_out
+        if not penalised:
+            return Verdict(real_out, fake_out, passed)
+        return Verdict(real_out, fake_out, passed, passed if exact else self._apart(batch, fake))
+
+    def _apart(self, batch: Batch, fake: Tensor) -> Seen:
+        """Images and D's outputs for them by a pass of their own, in float32, as D's batch norm sees them."""
+        with torch.autocast(batch.real.device.type, enabled=False):
+            images = torch.cat([batch.real, fake]).detach().float().requires_grad_()
+            if self.joined:
+                return images, self.discriminator(images, _twice(batch.labels))
+            return images, torch.cat([self.discriminator(half, batch.labels) for half in images.chunk(2)])
 
     def _loss_g(self, batch: Batch, fake: Tensor) -> Tensor:
         if self.recipe.d_batches == "joined":
-            return self.objective.generator(*self._judge(batch, fake))
+            verdict = self._judge(batch, fake)
+            return self.objective.generator(verdict.real, verdict.fake)
         with self.autocast():
             fake_out = self.discriminator(fake, batch.labels)
             relative = self.objective.relative
             real_out = self.discriminator(batch.real, batch.labels).detach() if relative else fake_out
         return self.objective.generator(real_out, fake_out)
 
-    def _penalty(self, batch: Batch, fake: Tensor, step: int) -> Tensor:
-        """γ/2 · (R1 + R2), every few steps with as much more weight.
-
-        In float32: double backward through bf16 loses the small gradients it is about.
-        """
-        total = batch.real.new_zeros(())
-        if not self.recipe.gamma or step % self.recipe.penalty_every:
-            return total
-        for images in (batch.real, fake.float()):
-            images = images.detach().requires_grad_(True)
-            logits = self.objective.logits(self.discriminator(images, batch.labels))
-            total = total + gradient_penalty(logits, images)
-        return self.recipe.penalty_every * self.recipe.gamma / 2 * total
+    def _penalty(self, verdict: Verdict, step: int) -> Tensor:
+        """γ/2 · (R1 + R2), every few steps with as much more weight."""
+        if verdict.penalised is None:
+            return verdict.real.new_zeros(())
+        images, outputs = verdict.penalised
+        both = 2 * gradient_penalty(
+            self.objective.logits(outputs), images
+        )  # a sum of two means over half of them
+        return self.recipe.penalty_every * self.recipe.gamma / 2 * both
 
     def _update(self, role: str, loss: Tensor, step: int) -> None:
         self.optimizers[role].zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward(inputs=list(self.networks[role].parameters()))  # type: ignore[no-untyped-call]
         self._apply(role, step)
 
     def _apply(self, role: str, step: int) -> None:
@@ -143,8 +218,8 @@ class Adversarial:
                 group["eps"] = self.recipe.adam_eps / (1 - self.recipe.beta2 ** (step + 1)) ** 0.5
         optimizer.step()
 
-    def _told(self, loss_d: Tensor, loss_g: Tensor, real_out: Tensor, fake_out: Tensor) -> dict[str, Tensor]:
-        real_out, fake_out = real_out.detach(), fake_out.detach()
+    def _told(self, loss_d: Tensor, loss_g: Tensor, verdict: Verdict) -> dict[str, Tensor]:
+        real_out, fake_out = verdict.real.detach(), verdict.fake.detach()
         real_score, fake_score = self.objective.scores(real_out, fake_out)
         values = {
             "loss_d": loss_d,
@@ -157,8 +232,18 @@ class Adversarial:
         return {name: value.detach().float() for name, value in values.items()}
 
 
+def _set_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor]) -> None:
+    """Each in its weight's own layout, as `backward` leaves them: fused Adam pairs both by their place in memory."""
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient.contiguous()
+
+
+def _twice(labels: Tensor | None) -> Tensor | None:
+    return None if labels is None else labels.repeat(2)
+
+
 def _adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:
     betas = recipe.beta1, recipe.beta2
-    return optim.Adam(
+    return Adam(
         parameters, lr, betas=betas, eps=recipe.adam_eps, weight_decay=recipe.weight_decay, fused=True
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import nn
@@ -72,6 +73,19 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
         if spec.metadata["architecture"]:
             _check_switch(recipe, family, name, spec.default)
     return family.build(recipe)
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """The networks in evaluation mode, and afterwards every part of them as it was."""
+    modes = [(part, part.training) for network in networks for part in network.modules()]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 def _check_size(recipe: Recipe, family: Family) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import nn
 
 from dcgan.networks.layers import (
+    Dropout,
     Judge,
     SameConv2d,
     SameConvTranspose2d,
@@ -53,10 +54,10 @@ def _discriminator(recipe: Recipe) -> Judge:
     return Judge(
         SameConv2d(recipe.channels, 64, 5, 2),
         nn.LeakyReLU(recipe.slope),
-        nn.Dropout(DROPOUT),
+        Dropout(DROPOUT),
         SameConv2d(64, 128, 5, 2),
         nn.LeakyReLU(recipe.slope),
-        nn.Dropout(DROPOUT),
+        Dropout(DROPOUT),
         nn.Flatten(),
         nn.Linear(128 * base[0] * base[1], 1),
     ).apply(init_keras)

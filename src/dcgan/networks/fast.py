@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.recipe import Recipe
 
 WIDEST = 8
@@ -75,15 +76,21 @@ class Generator(nn.Module):
         self.project = nn.Linear(inputs, widths[0] * self.base[0] * self.base[1], bias=False)
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
         self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(a, b, bias=False, **geometry(stride))
+            ConvTranspose2d(a, b, bias=False, **geometry(stride))
             for (a, b), stride in zip(pairwise(widths), strides[::-1], strict=True)
         )
-        self.paint = nn.Conv2d(widths[-1], recipe.channels, 3, padding=1)
+        self.paint = Conv2d(widths[-1], recipe.channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.body(self.head(z, labels))
+
+    def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes is not None:
             z = torch.cat([z, self.classes(labels)], 1)
-        x = self.project(z).view(len(z), -1, *self.base)
+        maps: Tensor = self.project(z).view(len(z), -1, *self.base)
+        return maps
+
+    def body(self, x: Tensor) -> Tensor:
         x = self.norms[0](x).relu_()
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = norm(up(x)).relu_()
@@ -108,7 +115,7 @@ class Discriminator(nn.Module):
         normed = spectral_norm if recipe.spectral_norm else nn.Identity()
         self.slope = recipe.slope
         self.convs = nn.ModuleList(
-            normed(nn.Conv2d(a, b, **geometry(stride))) for (a, b), stride in zip(shapes, plan, strict=True)
+            normed(Conv2d(a, b, **geometry(stride))) for (a, b), stride in zip(shapes, plan, strict=True)
         )
         height, width = recipe.height, recipe.width
         for stride in plan:

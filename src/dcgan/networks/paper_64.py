@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.networks.layers import Judge, Probability, Upsampler, init_dcgan
 from dcgan.recipe import Recipe
 
@@ -49,8 +50,8 @@ def _discriminator(recipe: Recipe) -> Judge:
 
 
 def _up(inputs: int, outputs: int) -> nn.Module:
-    return nn.ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=1, bias=False)
+    return ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=1, bias=False)
 
 
 def _down(inputs: int, outputs: int) -> nn.Module:
-    return nn.Conv2d(inputs, outputs, 5, 2, padding=2, bias=False)
+    return Conv2d(inputs, outputs, 5, 2, padding=2, bias=False)

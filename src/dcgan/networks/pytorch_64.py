@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.networks.layers import Judge, Probability, Upsampler, init_dcgan
 from dcgan.recipe import Recipe
 
@@ -25,25 +26,25 @@ def _generator(recipe: Recipe) -> Upsampler:
     """z → convT 512 k4s1 (4×4) → 256 → 128 → 64 → C, k4s2 each → tanh."""
     layers: list[nn.Module] = [
         nn.Unflatten(1, (recipe.z_dim, 1, 1)),
-        nn.ConvTranspose2d(recipe.z_dim, 8 * MAPS, 4, 1, 0, bias=False),
+        ConvTranspose2d(recipe.z_dim, 8 * MAPS, 4, 1, 0, bias=False),
         nn.BatchNorm2d(8 * MAPS),
         nn.ReLU(),
     ]
     for inputs, outputs in pairwise((8 * MAPS, 4 * MAPS, 2 * MAPS, MAPS)):
-        up = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
+        up = ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
         layers += [up, nn.BatchNorm2d(outputs), nn.ReLU()]
-    paint = nn.ConvTranspose2d(MAPS, recipe.channels, 4, 2, 1, bias=False)
+    paint = ConvTranspose2d(MAPS, recipe.channels, 4, 2, 1, bias=False)
     return Upsampler(*layers, paint, nn.Tanh()).apply(init_dcgan)
 
 
 def _discriminator(recipe: Recipe) -> Judge:
     """conv 64 → 128 → 256 → 512, k4s2 each → conv 1 k4 → sigmoid, a probability; no batch norm on the first layer."""
     layers: list[nn.Module] = [
-        nn.Conv2d(recipe.channels, MAPS, 4, 2, 1, bias=False),
+        Conv2d(recipe.channels, MAPS, 4, 2, 1, bias=False),
         nn.LeakyReLU(recipe.slope),
     ]
     for inputs, outputs in pairwise((MAPS, 2 * MAPS, 4 * MAPS, 8 * MAPS)):
-        down = nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False)
+        down = Conv2d(inputs, outputs, 4, 2, 1, bias=False)
         layers += [down, nn.BatchNorm2d(outputs), nn.LeakyReLU(recipe.slope)]
-    verdict = nn.Conv2d(8 * MAPS, 1, 4, 1, 0, bias=False)
+    verdict = Conv2d(8 * MAPS, 1, 4, 1, 0, bias=False)
     return Judge(*layers, verdict, nn.Flatten(), Probability()).apply(init_dcgan)

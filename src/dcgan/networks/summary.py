@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan.networks import build_networks, layers
+from dcgan.networks.outline import outline
 from dcgan.recipe import Recipe
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
@@ -49,7 +50,7 @@ def summarize(recipe: Recipe) -> dict[str, list[Layer]]:
 
     What a forward pass computes outside a layer of its own (the `fast` family's activations) has no row.
     """
-    with torch.device("meta"):
+    with outline():
         networks = build_networks(recipe)
         labels = torch.zeros(2, dtype=torch.int64) if recipe.conditional else None
         z = torch.zeros(2, recipe.z_dim)
@@ -114,7 +115,7 @@ _NAMES: dict[type[nn.Module], Callable[[Any], str]] = {
     nn.Tanh: _named("tanh"),
     nn.Sigmoid: _named("sigmoid"),
     layers.Probability: _named("sigmoid"),
-    nn.Dropout: lambda module: f"dropout {module.p:g}",
+    layers.Dropout: lambda module: f"dropout {module.p:g}",
     nn.Flatten: _named("flatten"),
     nn.Unflatten: _named("reshape"),
     layers.GlobalMaxPool: _named("global max pool"),

@@ -11,7 +11,7 @@ from typing import Any
 from dcgan.files import write_atomic
 from dcgan.report.differences import data_differences, recipe_differences, side_by_side, table
 from dcgan.report.images import from_png, img
-from dcgan.report.journal import Record, latest, read, state
+from dcgan.report.journal import Record, read, state
 from dcgan.report.judged import Judged, read_judged
 from dcgan.report.overlay import colour, overlay
 from dcgan.report.page import framed
@@ -19,6 +19,7 @@ from dcgan.report.score_curves import newest_score
 from dcgan.report.score_table import METRICS, Result, measured, score_table
 from dcgan.report.verdict import in_a_word
 from dcgan.report.words import count, duration, text
+from dcgan.training.journal import latest
 
 LEAST, MOST = 2, 8
 """How many runs can be read side by side; there are as many colours."""

@@ -116,11 +116,6 @@ def curve(events: list[dict[str, Any]], key: str) -> tuple[NDArray[np.float64], 
     return array[:, 0], array[:, 1], lost
 
 
-def latest(events: list[dict[str, Any]], key: str) -> float | None:
-    """The last finite value of `key`, or None."""
-    return next((value for event in reversed(events) if (value := number(event.get(key))) is not None), None)
-
-
 def state(record: Record, now: datetime) -> State:
     """Where the run stands at `now`, by the last event that says so."""
     turns = record.of("start", "resume", "stop", "finish", "error")

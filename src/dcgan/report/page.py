@@ -16,13 +16,14 @@ from dcgan.report.beside import beside
 from dcgan.report.curves import curves
 from dcgan.report.figures import marks
 from dcgan.report.images import img
-from dcgan.report.journal import Record, latest, state
+from dcgan.report.journal import Record, state
 from dcgan.report.judged import Judged
 from dcgan.report.score_curves import score_curves
 from dcgan.report.score_table import score_tables
 from dcgan.report.snapshots import Film, Snapshot
 from dcgan.report.verdict import verdict
 from dcgan.report.words import count, duration, moment, quantity, text
+from dcgan.training.journal import latest
 
 
 def render(record: Record, film: Film, judged: Judged, now: datetime) -> str:

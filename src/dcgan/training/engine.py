@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dcgan.errors import DcganError
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.layers import Dropout
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,15 @@ class Engine:
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
     def place(self, module: nn.Module) -> nn.Module:
-        """The module on the device. NCHW everywhere: channels_last was slower for these small maps on a CPU."""
+        """The module on the device, on a CPU with the exact rewritings that are faster there.
+
+        Weights stay in torch's own layout: fused Adam pairs weights, gradients and moments by their place in memory.
+        Convolutions follow the images', which `scaled` and the networks' first maps set to channels last.
+        """
+        if self.device.type == "cpu":
+            for part in module.modules():
+                if isinstance(part, Conv2d | ConvTranspose2d | Dropout):
+                    part.rewrite = True
         return module.to(self.device)
 
     def tensor(self, array: NDArray[Any]) -> Tensor:
@@ -53,7 +63,7 @@ class Engine:
 
     def scaled(self, images: Tensor) -> Tensor:
         """uint8 (N, C, H, W) → float32 in [-1, 1]; 0 → -1 and 255 → 1."""
-        return images.float().div_(127.5).sub_(1)
+        return images.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
     def describe(self) -> dict[str, Any]:
         """What a run was computed on: same facts and same thread count → same bits."""

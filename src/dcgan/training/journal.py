@@ -77,6 +77,11 @@ def number(value: object) -> float | None:
         return None
 
 
+def latest(events: list[dict[str, Any]], key: str) -> float | None:
+    """The last finite value of `key`, or None."""
+    return next((value for event in reversed(events) if (value := number(event.get(key))) is not None), None)
+
+
 def _step(entry: dict[str, Any]) -> float:
     step = entry.get("step")
     return step if isinstance(step, int) else math.inf

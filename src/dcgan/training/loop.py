@@ -85,7 +85,7 @@ class _Session:
     def __init__(self, folder: Path, trainer: Trainer, watch: Watcher, observer: Observer) -> None:
         self.folder, self.trainer, self.watch, self.observer = folder, trainer, watch, observer
         self.recipe, self.data = trainer.recipe, trainer.data
-        self.facts = {**trainer.engine.describe(), "ranks": trainer.ranks.world}
+        self.facts = {**trainer.describe(), "ranks": trainer.ranks.world}
         self.budget = Budget.of(self.recipe, len(self.data))
         self.journal = Journal(folder / layout.JOURNAL)
         self.better = False  # the newest score is the best so far, and is to be saved

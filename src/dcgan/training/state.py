@@ -11,6 +11,7 @@ from torch import Tensor, nn, optim
 from dcgan.errors import DcganError, Diverged
 from dcgan.methods import Method, build_method
 from dcgan.networks import build_networks
+from dcgan.networks.outline import outline
 from dcgan.recipe import Recipe
 from dcgan.training.ema import Average
 from dcgan.training.engine import Engine
@@ -75,7 +76,7 @@ def expected_state(recipe: Recipe) -> Mapping[str, Tensor]:
     """
     if recipe.channels not in (1, 3):
         raise DcganError(f"channels is {recipe.channels}: must be 1 (grey) or 3 (colour)")
-    with torch.device("meta"):
+    with outline():
         method = build_method(
             recipe, build_networks(recipe), Engine(torch.device("meta"), bf16=False).autocast
         )
@@ -92,8 +93,10 @@ def expected_model(recipe: Recipe) -> dict[str, Tensor]:
 
 
 def _fresh(parameter: Tensor) -> dict[str, Tensor]:
+    # Not zeros_like: for the meta device it loads sympy, a third of a second.
+    shape, kind, where = parameter.shape, parameter.dtype, parameter.device
     return {
-        "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-        "exp_avg": torch.zeros_like(parameter),
-        "exp_avg_sq": torch.zeros_like(parameter),
+        "step": torch.zeros((), dtype=torch.float32, device=where),
+        "exp_avg": torch.zeros(shape, dtype=kind, device=where),
+        "exp_avg_sq": torch.zeros(shape, dtype=kind, device=where),
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from dcgan.data.dataset import Dataset
@@ -18,8 +19,10 @@ from dcgan.networks import build_networks
 from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
 from dcgan.training.ema import Average
-from dcgan.training.engine import Engine, to_uint8
+from dcgan.training.engine import Engine, cpu_name, to_uint8
+from dcgan.training.memory import keep_memory
 from dcgan.training.ranks import ALONE, Ranks
+from dcgan.training.soundness import keep_sound
 
 
 class Trainer:
@@ -36,6 +39,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, data: Dataset, engine: Engine, ranks: Ranks = ALONE) -> None:
         self.recipe, self.data, self.engine, self.ranks = recipe, data, engine, ranks
         self.step = 0
+        keep_memory()
         torch.manual_seed(recipe.seed)
         networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
         self.method = build_method(recipe, networks, engine.autocast, ranks.mean_)
@@ -49,6 +53,7 @@ class Trainer:
             None if data.labels is None else engine.tensor(np.require(data.labels, requirements="W"))
         )
         self.fixed = self._fixed_batch()
+        self.exact = self._keep_sound(networks)
 
     @property
     def images(self) -> int:
@@ -103,6 +108,26 @@ class Trainer:
         """What a step changes beside the parameters: the statistics of batch norm, the vectors of spectral norm."""
         for module in self.method.networks.values():
             yield from (buffer for buffer in module.buffers() if buffer.is_floating_point())
+
+    def _keep_sound(self, networks: dict[str, nn.Module]) -> list[str]:
+        """The layers that stay in float32 though the rest computes in bf16, by name."""
+        if not self.engine.bf16 or self.engine.device.type != "cpu":
+            return []
+
+        def run() -> None:
+            batch = self.batch(0)
+            with self.engine.autocast():
+                networks["discriminator"](networks["generator"](batch.z, batch.labels), batch.labels)
+
+        # What one rank of a machine finds and keeps, the others take: two that measure at once disturb each other.
+        machine = f"torch {torch.__version__} on {cpu_name()}"
+        answers = self.ranks.first_here(lambda: keep_sound(networks, run, machine))
+        return [name for name, answer in answers.items() if not answer.good]
+
+    def describe(self) -> dict[str, Any]:
+        """What the run is computed on: same facts → same bits."""
+        facts = self.engine.describe()
+        return {**facts, "float32_layers": self.exact} if self.exact else facts
 
     def _fixed_batch(self) -> tuple[Tensor, Tensor | None, int]:
         recipe = self.recipe

@@ -1,0 +1,1 @@
+"""How fast a training step is: plain references of the same maths, the contest between them and dcgan, the roofline."""

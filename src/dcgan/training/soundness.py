@@ -1,0 +1,140 @@
+"""Is bf16 right, and is it faster? Every convolution of a network is asked once on this machine, and float32 is kept
+where the answer is no.
+
+Convolutions in bf16 are known to be wrong, or many times slower than in float32, for some shapes on some CPUs
+(pytorch issues 163347, 169688, 183815). A layer is judged by its output and both its gradients on the very shape that
+it will see. The answers are kept in the cache folder, so that a run and its resumption compute alike.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dcgan.data.named.fetch import cache_folder
+from dcgan.errors import DcganError
+from dcgan.files import make_folder, write_json
+from dcgan.networks import evaluating
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+
+TOLERANCE = 2**-6
+"""Relative Frobenius norm of the difference. Rounding to bf16's eight bits gives 2⁻⁹ to 2⁻⁸; a wrong kernel about 1."""
+IMAGES, TRIES = 16, 3
+"""Images of the trial, and timings of each way, of which the fastest counts."""
+
+Layer = Conv2d | ConvTranspose2d
+
+
+@dataclass(frozen=True)
+class Answer:
+    """error: the largest of output and gradients. ratio: bf16's time over float32's, forward and backward."""
+
+    error: float
+    ratio: float
+
+    @property
+    def good(self) -> bool:
+        """Whether bf16 computes the layer, and sooner."""
+        return self.error <= TOLERANCE and self.ratio < 1
+
+
+def keep_sound(
+    networks: Mapping[str, nn.Module], run: Callable[[], Any], machine: str, cache: Path | None = None
+) -> dict[str, Answer]:
+    """Set `exact` on every convolution that is to stay in float32; the answers by the layer's name.
+
+    run: computes all networks forward once, so that every layer sees its shape. machine: what answers depend on besides
+    the shape; they are looked up and kept in `cache`, a file in the cache folder if not given.
+    """
+    file = cache or cache_folder("kernels") / "bf16.json"
+    known = _read(file)
+    answers: dict[str, Answer] = {}
+    fresh = False
+    with evaluating(*networks.values()):
+        for name, (layer, shape) in _shapes(networks, run).items():
+            key = f"{machine} | {layer} | {tuple(shape)} | {torch.get_num_threads()} threads"
+            if key not in known:
+                answer = ask(layer, shape)
+                known[key], fresh = [answer.error, answer.ratio], True
+            answers[name] = Answer(*known[key])
+            layer.exact = not answers[name].good
+    if fresh:
+        with suppress(DcganError):  # a cache that cannot be written costs the question, no more
+            make_folder(file.parent)
+            write_json(file, known)
+    return answers
+
+
+def ask(layer: Layer, shape: torch.Size) -> Answer:
+    """Compute `layer` on noise of `shape`, (N, C, H, W), of at most `IMAGES` images, in float32 and in bf16."""
+    noise = torch.Generator().manual_seed(0)
+    x = torch.randn(min(shape[0], IMAGES), *shape[1:], generator=noise)
+    x = x.contiguous(memory_format=torch.channels_last)
+    before = layer.exact
+    try:
+        layer.exact = True
+        expected, slow = _timed(layer, x)
+        layer.exact = False
+        found, fast = _timed(layer, x)
+    finally:
+        layer.exact = before
+    errors = [
+        float((a.float() - b).norm() / b.norm().clamp(min=1e-30))
+        for a, b in zip(found, expected, strict=True)
+    ]
+    return Answer(round(max(errors), 6), round(fast / slow, 4))
+
+
+def _timed(layer: Layer, x: Tensor) -> tuple[list[Tensor], float]:
+    best, found = float("inf"), []
+    weights = [parameter for parameter in layer.parameters() if parameter.ndim > 1]
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        leaf = x.detach().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16), torch.enable_grad():
+            y = layer(leaf)
+            gradients = torch.autograd.grad(y.float().square().mean(), (leaf, *weights))
+        best = min(best, time.perf_counter() - began)
+        found = [y.detach(), *gradients]
+    return found, best
+
+
+def _shapes(networks: Mapping[str, nn.Module], run: Callable[[], Any]) -> dict[str, tuple[Layer, torch.Size]]:
+    """Every convolution by name, with the shape of what it is given."""
+    found: dict[str, tuple[Layer, torch.Size]] = {}
+    handles = []
+    for role, network in networks.items():
+        for name, part in network.named_modules():
+            if isinstance(part, Conv2d | ConvTranspose2d):
+
+                def note(layer: nn.Module, inputs: tuple[Tensor, ...], name: str = f"{role}.{name}") -> None:
+                    found[name] = layer, inputs[0].shape  # type: ignore[assignment]
+
+                handles.append(part.register_forward_pre_hook(note))
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _read(file: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError, RecursionError):
+        known = json.loads(file.read_text("utf-8"))
+        if isinstance(known, dict):
+            return {key: value for key, value in known.items() if _sound(value)}
+    return {}
+
+
+def _sound(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(number) is float for number in value)

@@ -1,0 +1,101 @@
+"""The question asked of every convolution in bf16: a wrong one and a slow one stay in float32; nothing else changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.training import soundness
+from dcgan.training.engine import Engine
+from dcgan.training.memory import keep_memory
+from dcgan.training.soundness import Answer, keep_sound
+from dcgan.training.trainer import Trainer
+from training.tiny import digits, tiny
+
+
+class Wrong(Conv2d):
+    """A kernel that is off by one row in bf16 alone, as a real one was."""
+
+    def convolve(self, x: Tensor, pads: tuple[int, int, int, int]) -> Tensor:
+        y = super().convolve(x, pads)
+        return y.roll(1, 2) if torch.is_autocast_enabled("cpu") and not self.exact else y
+
+
+def networks(layer: nn.Module) -> dict[str, nn.Module]:
+    torch.manual_seed(0)
+    return {"discriminator": nn.Sequential(layer, nn.BatchNorm2d(8), ConvTranspose2d(8, 2, 4, 2, 1))}
+
+
+def asked(parts: dict[str, nn.Module], file: Path) -> dict[str, Answer]:
+    x = torch.randn(4, 3, 8, 8)
+    return keep_sound(parts, lambda: parts["discriminator"](x), "here", file)
+
+
+def test_a_wrong_kernel_is_found_and_avoided(tmp_path: Path) -> None:
+    parts = networks(Wrong(3, 8, 3, padding=1))
+    before = {name: value.clone() for name, value in parts["discriminator"].state_dict().items()}
+    answers = asked(parts, tmp_path / "kept.json")
+    assert answers["discriminator.0"].error > 0.5 and not answers["discriminator.0"].good
+    assert answers["discriminator.2"].error < soundness.TOLERANCE
+    wrong = parts["discriminator"][0]
+    assert wrong.exact
+    assert all(
+        torch.equal(value, before[name]) for name, value in parts["discriminator"].state_dict().items()
+    )
+    assert parts["discriminator"].training, "asking leaves no trace, in statistics or mode"
+    x = torch.randn(2, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = wrong(x)
+    assert y.dtype == torch.float32
+    assert torch.allclose(y, nn.functional.conv2d(x, wrong.weight, wrong.bias, padding=1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "good"),
+    [((1e-3, 0.5), True), ((0.1, 0.5), False), ((1e-3, 4.0), False), ((float("nan"), 0.5), False)],
+)
+def test_both_must_hold(answer: tuple[float, float], good: bool) -> None:
+    assert Answer(*answer).good is good
+
+
+def test_answers_are_kept_and_a_spoilt_file_only_costs_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, calls = tmp_path / "kernels" / "kept.json", []
+
+    def ask(layer: nn.Module, shape: torch.Size) -> Answer:
+        calls.append(tuple(shape))
+        return Answer(0.001, 0.25)
+
+    monkeypatch.setattr(soundness, "ask", ask)
+    first = asked(networks(Conv2d(3, 8, 3, padding=1)), file)
+    assert calls == [(4, 3, 8, 8), (4, 8, 8, 8)]
+    assert asked(networks(Conv2d(3, 8, 3, padding=1)), file) == first and len(calls) == 2
+    file.write_text('{"a": [1, "x"], "b": 3')
+    assert asked(networks(Conv2d(3, 8, 3, padding=1)), file) == first and len(calls) == 4
+    assert len(json.loads(file.read_text())) == 2
+
+
+def test_a_trainer_in_bf16_tells_which_layers_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DCGAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        soundness, "ask", lambda layer, shape: Answer(1.0 if layer.in_channels == 1 else 0.0, 0.5)
+    )
+    data = digits(40)
+    recipe = tiny(data, 2, precision="bf16")
+    trainer = Trainer(recipe, data, Engine.choose("bf16", "cpu"))
+    assert trainer.describe()["float32_layers"] == ["discriminator.convs.0"]
+    assert all(torch.isfinite(value) for value in trainer.advance().values())
+    assert "float32_layers" not in Trainer(recipe, data, Engine.choose("float32", "cpu")).describe()
+
+
+def test_memory_is_kept_where_glibc_is() -> None:
+    import platform
+
+    assert keep_memory() == (platform.libc_ver()[0] == "glibc")
+    assert keep_memory() == (platform.libc_ver()[0] == "glibc")
