@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 from dcgan import arguments
 from dcgan.data import Dataset, open_dataset
 from dcgan.data.check.preflight import preflight, summary_lines
-from dcgan.errors import DcganError, enough_memory, expect, one_of
-from dcgan.files import exists, is_file, is_folder
+from dcgan.errors import DcganError, Told, enough_memory, expect, one_of
+from dcgan.files import is_file, is_folder
 from dcgan.model import Model, load_model
 from dcgan.observe import RunObserver
 from dcgan.presets import Preset, preset_for
@@ -21,19 +20,22 @@ from dcgan.presets import preset as find_preset
 from dcgan.recipe import Recipe
 from dcgan.run import Run, checkpoint_model, list_runs
 from dcgan.training import folder as layout
-from dcgan.training.budget import Budget
-from dcgan.training.checkpoint import Manifest, list_manifests
+from dcgan.training.board import Parted
+from dcgan.training.checkpoint import list_manifests
 from dcgan.training.engine import Engine
+from dcgan.training.follow import held
 from dcgan.training.loop import Watcher, check, fit
-from dcgan.training.rollback import find_start, roll_back
+from dcgan.training.rendezvous import current, joined
+from dcgan.training.reopen import pictures_of
+from dcgan.training.reporter import LiveReport
+from dcgan.training.rollback import find_start, refuse_spent, roll_back
 from dcgan.training.state import expected_state
 
 PRETRAINED = Path(__file__).with_name("pretrained")
-REPORT_COST = 50
-"""The report is drawn anew when this many times its own drawing time has gone by: at most 2 % of a run."""
 
 
 @enough_memory()
+@joined()
 def train(
     data: str | Path | Dataset,
     *,
@@ -77,7 +79,7 @@ def train(
     chosen = find_preset(preset) if preset is not None else None
     changes = {key: value for key, value in (("batch", batch), ("seed", seed)) if value is not None}
 
-    _refuse_twice(settings or {}, changes, {"epochs": epochs, "images": images, "minutes": minutes})
+    arguments.check_once(settings or {}, changes, {"epochs": epochs, "images": images, "minutes": minutes})
 
     def planned(row: Preset) -> Recipe:
         changed = row.recipe.with_changes({**(settings or {}), **changes})
@@ -87,18 +89,23 @@ def train(
     trial = chosen or find_preset("fast-28")
     shape = size if chosen and size else (trial.size, trial.size)
     expected_state(planned(trial).for_data(shape, trial.channels, 2 if labels else 0))
+    ranks = current()
+    ranks.share(planned(trial).batch)
+    watch, tell, progress = (watch, tell, progress) if ranks.first else (None, None, None)
     opened = (
         data
         if isinstance(data, Dataset)
-        else open_dataset(
-            data,
-            split=split,
-            size=size,
-            channels=channels,
-            fit=fit,
-            fallback=chosen.size if chosen else None,
-            report=tell,
-            progress=progress,
+        else ranks.first_here(
+            lambda: open_dataset(
+                data,
+                split=split,
+                size=size,
+                channels=channels,
+                fit=fit,
+                fallback=chosen.size if chosen else None,
+                report=tell,
+                progress=progress,
+            )
         )
     )
     row = chosen or find_preset(preset_for(opened.size))
@@ -111,8 +118,15 @@ def train(
     check(recipe, opened)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)
-    folder = layout.begin(
-        runs, layout.new_name(runs, stem) if name is None else name, recipe, opened.describe()
+    ranks.share(recipe.batch)
+    ranks.same(held(recipe, opened))
+    facts = opened.describe()
+    folder = Path(
+        ranks.told(
+            lambda: str(
+                layout.begin(runs, layout.new_name(runs, stem) if name is None else name, recipe, facts)
+            )
+        )
     )
     if tell:
         for line in summary_lines(preflight(opened, size_chosen=size is not None or chosen is not None)):
@@ -121,6 +135,7 @@ def train(
 
 
 @enough_memory()
+@joined()
 def resume(
     run: str | Path | Run,
     *,
@@ -148,35 +163,15 @@ def resume(
     arguments.check_settings(settings)
     expect("start", start, (str, int), "best, last or a step")
     arguments.check_calls(watch=watch, tell=tell)
-    _refuse_twice(settings or {}, {}, {"epochs": epochs, "images": images, "minutes": minutes})
+    arguments.check_once(settings or {}, {}, {"epochs": epochs, "images": images, "minutes": minutes})
+    ranks = current()
+    if not ranks.first:
+        return _resume_along(data)
     found = run if isinstance(run, Run) else open_run(run, runs_dir)
     recipe, facts = found.recipe, found.data
-    if data is None and not facts.get("path") and not facts.get("source"):
-        raise DcganError(
-            f"{found.folder / layout.DATA} does not say where {found.name}'s pictures are: give them with --data"
-        )
-    if data is None and facts.get("path") and not exists(Path(facts["path"])):
-        raise DcganError(
-            f"{found.name}: its pictures were at {facts['path']}, and nothing is there now: if they were moved, add "
-            "--data with where they are"
-        )
-    opened = (
-        data
-        if isinstance(data, Dataset)
-        else open_dataset(
-            data if data is not None else Path(facts["path"]) if facts.get("path") else facts["source"],
-            split=facts.get("split", "train"),
-            size=(recipe.height, recipe.width),
-            channels=recipe.channels,
-            fit=facts.get("fit", "crop"),
-            report=tell,
-        )
-    )
-    if opened.sha256 != facts.get("sha256"):
-        raise DcganError(
-            f"{found.name} was trained on other pictures than {opened.name} holds now: give the same ones with --data, "
-            "or train a new run"
-        )
+    ranks.share(recipe.batch)
+    ranks.told(lambda: {"run": [found.name, str(found.folder)], "recipe": recipe.to_dict(), "data": facts})
+    opened = pictures_of(found.name, found.folder, recipe, facts, data, tell)
     longer = recipe.with_changes(settings or {}).with_budget(epochs=epochs, images=images, minutes=minutes)
     check(longer, opened)
     moved = start != "last" or not longer.same_model(recipe)
@@ -184,7 +179,9 @@ def resume(
     begin = find_start(found.folder, start) if moved else manifests[-1] if manifests else None
     # A run that was killed between its last checkpoint and its end is brought to that end.
     if begin and (moved or longer != recipe or found.state == "finished"):
-        _refuse_spent(found, longer, len(opened), begin)
+        refuse_spent(found.name, longer, len(opened), begin)
+    ranks.told(longer.to_dict)
+    ranks.same(held(longer, opened))
     if begin and moved:
         aside = roll_back(found.folder, begin, longer)
         if aside and tell:
@@ -230,24 +227,15 @@ def open_run(name: str | Path, runs_dir: str | Path = "runs") -> Run:
     raise one_of("run", str(name), known, f"Runs are looked for in {runs_dir}.")
 
 
-def _refuse_twice(settings: dict[str, Any], changes: dict[str, Any], budget: dict[str, Any]) -> None:
-    """Raise `DcganError` for what is asked for by an option and by a setting: one of them would lose in silence."""
-    twice = sorted(settings.keys() & changes.keys())
-    if twice:
-        raise DcganError(f"{twice[0]} is given by --{twice[0]} and by --set: give it once")
-    asked = [name for name, value in budget.items() if value is not None]
-    in_settings = sorted(settings.keys() & budget.keys())
-    if asked and in_settings:
-        raise DcganError(f"--{asked[0]} and --set {in_settings[0]}= are two budgets: give one of them")
-
-
-def _refuse_spent(run: Run, recipe: Recipe, data_size: int, begin: Manifest) -> None:
-    """Raise `DcganError` when a run that goes on from `begin` has come to the end that the recipe states."""
-    if Budget.of(recipe, data_size).spent(begin.images, begin.seconds):
-        raise DcganError(
-            f"{run.name} has spent its budget, {begin.images:,} images in {begin.seconds / 60:.1f} minutes: "
-            f"give a larger total, for example --images {2 * begin.images}"
-        )
+def _resume_along(data: str | Path | Dataset | None) -> Run:
+    """The part in `resume` of a rank that is not the first, and may not see the run's folder: it is told all."""
+    ranks = current()
+    begun: dict[str, Any] = ranks.told(dict)
+    name, folder = begun["run"][0], Path(begun["run"][1])
+    opened = pictures_of(name, folder, Recipe.from_dict(begun["recipe"]), begun["data"], data, None)
+    longer = Recipe.from_dict(ranks.told(dict))
+    ranks.same(held(longer, opened))
+    return _fit(folder, longer, opened, None)
 
 
 def write_report(folder: Path) -> None:
@@ -257,10 +245,23 @@ def write_report(folder: Path) -> None:
     draw(folder)
 
 
+def _elsewhere(folder: Path) -> Run:
+    """What a rank that did not write the run gives back. Raises `Told` where it cannot see the folder."""
+    if not is_file(folder / layout.RECIPE):
+        raise Told(f"the run lies in {folder} on the machine of rank 0", 0)
+    return Run(folder)
+
+
 def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> Run:
-    reporter = _Reporter(folder, watch)
+    ranks, engine = current(), Engine.choose(recipe.precision)
+    if not ranks.first:
+        fit(folder, recipe, data, engine, ranks=ranks)
+        return _elsewhere(folder)
+    reporter = LiveReport(folder, watch, write_report)
     try:
-        fit(folder, recipe, data, Engine.choose(recipe.precision), reporter, RunObserver(recipe, data))
+        fit(folder, recipe, data, engine, reporter, RunObserver(recipe, data), ranks)
+    except Parted:
+        raise  # whoever watches over the ranks ends this one soon: first of all the user is told why
     except BaseException:
         # What ended the run is told; a report that cannot be drawn as well is not worth a word beside it.
         with suppress(Exception):
@@ -268,21 +269,3 @@ def _fit(folder: Path, recipe: Recipe, data: Dataset, watch: Watcher | None) -> 
         raise
     write_report(folder)
     return Run(folder)
-
-
-class _Reporter:
-    """Passes journal entries on, and now and then draws the report, so that it can be read while the run goes on."""
-
-    def __init__(self, folder: Path, watch: Watcher | None) -> None:
-        self.folder, self.watch = folder, watch
-        self.due = time.monotonic() + 60
-
-    def __call__(self, entry: dict[str, Any]) -> None:
-        if self.watch:
-            self.watch(entry)
-        if entry["event"] == "checkpoint" and time.monotonic() > self.due:
-            before = time.monotonic()
-            with suppress(Exception):  # it is drawn at the end again, and told then; the run goes on
-                write_report(self.folder)
-            after = time.monotonic()
-            self.due = after + REPORT_COST * (after - before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import NoneType
+from typing import Any
 
 from dcgan.errors import DcganError, expect
 
@@ -71,3 +72,14 @@ def check_calls(**given: object) -> None:
     for name, value in given.items():
         if value is not None and not callable(value):
             raise DcganError(f"{name} is {value!r:.80}: expected a function")
+
+
+def check_once(settings: dict[str, Any], changes: dict[str, Any], budget: dict[str, Any]) -> None:
+    """Raise `DcganError` for what is asked for by an option and by a setting: one of them would lose in silence."""
+    twice = sorted(settings.keys() & changes.keys())
+    if twice:
+        raise DcganError(f"{twice[0]} is given by --{twice[0]} and by --set: give it once")
+    asked = [name for name, value in budget.items() if value is not None]
+    in_settings = sorted(settings.keys() & budget.keys())
+    if asked and in_settings:
+        raise DcganError(f"--{asked[0]} and --set {in_settings[0]}= are two budgets: give one of them")

@@ -52,6 +52,14 @@ class Interrupted(DcganError):
         self.status = 128 + signum
 
 
+class Told(DcganError):
+    """This process ends because another of its run has ended, which tells why; the command line says nothing."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def one_of(kind: str, name: str, known: Iterable[str], more: str = "") -> DcganError:
     """The error for an unknown name: says which known names are nearest, or lists them all.
 

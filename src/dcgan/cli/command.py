@@ -14,7 +14,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from dcgan.cli.app import app
 from dcgan.cli.screen import complain, prepare_streams, silence
-from dcgan.errors import DcganError, enough_memory
+from dcgan.errors import DcganError, Told, enough_memory
 
 INTERRUPTED = 130
 TERMINATED = 128 + signal.SIGTERM
@@ -28,11 +28,13 @@ def main(arguments: list[str] | None = None) -> None:
         with _terminable(), enough_memory():
             if not _here():
                 raise DcganError("the folder you are in has been removed: go to another one with cd")
-            status = app(arguments, prog_name="dcgan", standalone_mode=False)
+            given = sys.argv[1:] if arguments is None else arguments
+            status = app(given, prog_name="dcgan", standalone_mode=False, obj=given)
         if status == INTERRUPTED:  # typer's own answer to Ctrl-C, without a word
             complain("interrupted.")
     except DcganError as error:
-        complain(str(error))
+        if not isinstance(error, Told):
+            complain(str(error))
         status = error.status
     except TyperException as error:
         said = error.format_message()

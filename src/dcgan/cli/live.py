@@ -18,14 +18,15 @@ PLAIN_SECONDS = 5.0
 class TrainingDisplay:
     """Fed with journal entries. One table that is redrawn on a terminal; plain lines elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: bool = True) -> None:
+        """shown: False for a rank of a run that another one tells about."""
         self.last: dict[str, Any] = {}
         self.score = ""
         self.said = 0.0
         from rich.live import Live
 
         console = err()
-        self.live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+        self.live = Live(console=console, refresh_per_second=4) if shown and console.is_terminal else None
 
     def __enter__(self) -> TrainingDisplay:
         if self.live:
@@ -51,6 +52,8 @@ class TrainingDisplay:
         if event in ("start", "resume"):
             threads = f"{entry['threads']} thread{'s' * (entry['threads'] != 1)}"
             where = f"{entry['hardware']}, {threads}, {entry['precision']}"
+            ranks = entry.get("ranks", 1)
+            where += f", in each of {ranks} processes" if ranks > 1 else ""
             what = "training" if event == "start" else f"going on from step {entry['step']:,}"
             tell(f"{what} on {where}")
         elif event == "warning":

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dcgan.cli.live import TrainingDisplay
+from dcgan.cli.processes import launched, processes_before
 from dcgan.cli.screen import say, tell
 from dcgan.errors import DcganError
+from dcgan.training.place import follows
 
 if TYPE_CHECKING:
     from dcgan.recipe import Recipe
@@ -30,12 +32,19 @@ EvaluateEvery = Annotated[
         help="From one score to the next, within 5 % of the time; 0 for none. [default: 30]",
     ),
 ]
+Processes = Annotated[
+    str,
+    typer.Option(
+        metavar="N", help="Processes of this machine that train together; auto chooses. See docs/scaling.md."
+    ),
+]
 StopOnCollapse = Annotated[
     bool, typer.Option("--stop-on-collapse", help="End the run when the doctor finds it has failed (exit 3).")
 ]
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Argument(
@@ -68,6 +77,7 @@ def train(
     set_: Settings = None,
     evaluate_every: EvaluateEvery = None,
     stop_on_collapse: StopOnCollapse = False,
+    processes: Processes = "auto",
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Train a generator on DATA.
@@ -81,14 +91,17 @@ def train(
       dcgan train ./shoes --size 64 --name shoes
       dcgan train mnist --epochs 5 --set batch=128 --set d_lr=2e-4
     """
-    from dcgan import api
     from dcgan.presets import PRESETS
     from dcgan.presets import preset as find_preset
 
     row = find_preset(preset).recipe if preset else PRESETS["fast-28"].recipe
     changed = row.with_settings(set_ or [])
+    if launched(context, processes, changed if batch is None else changed.with_changes({"batch": batch})):
+        return
+    from dcgan import api
+
     given = _given(changed, set_) | _observing(evaluate_every, stop_on_collapse)
-    with TrainingDisplay() as display:
+    with TrainingDisplay(shown=not follows()) as display:
         run = api.train(
             data,
             preset=preset,
@@ -113,6 +126,7 @@ def train(
 
 
 def resume(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name (`dcgan runs`) or folder.")],
     epochs: Epochs = None,
     images: Images = None,
@@ -129,6 +143,7 @@ def resume(
     set_: Settings = None,
     evaluate_every: EvaluateEvery = None,
     stop_on_collapse: StopOnCollapse = False,
+    processes: Processes = "auto",
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Go on with RUN from its newest good checkpoint, bit for bit as if it had never stopped.
@@ -141,10 +156,17 @@ def resume(
       dcgan resume fashion-mnist-1 --minutes 10
       dcgan resume shoes --from best --set g_lr=1e-4 --set d_lr=1e-4
     """
+    from dcgan.recipe import Recipe
+    from dcgan.training import folder as layout
+
+    # A rank that is not the first may not see the run; it is told what changes.
+    folder = None if follows() else _folder(run, runs_dir)
+    changed = (layout.read_recipe(folder) if folder else Recipe()).with_settings(set_ or [])
+    if launched(context, processes, changed, processes_before(folder) if folder else None):
+        return
     from dcgan import api
 
-    changed = api.open_run(run, runs_dir).recipe.with_settings(set_ or [])
-    with TrainingDisplay() as display:
+    with TrainingDisplay(shown=not follows()) as display:
         found = api.resume(
             run,
             epochs=epochs,
@@ -198,7 +220,22 @@ def _observing(evaluate_every: float | None, stop_on_collapse: bool) -> dict[str
     return {**given, "stop_on_collapse": True} if stop_on_collapse else given
 
 
+def _folder(run: str, runs_dir: Path) -> Path:
+    """The folder of a run, in most cases without loading torch."""
+    from dcgan.files import is_file
+    from dcgan.training import folder as layout
+
+    for folder in (runs_dir / run, Path(run)):
+        if is_file(folder / layout.RECIPE):
+            return folder
+    from dcgan import api
+
+    return api.open_run(run, runs_dir).folder
+
+
 def _done(run: Run) -> None:
+    if follows():
+        return
     from dcgan.training.folder import command
 
     say(f"run     {run.folder}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -17,6 +17,8 @@ __all__ = ["METHODS", "Batch", "Method", "build_method"]
 
 Autocast = Callable[[], AbstractContextManager[None]]
 """Opens the context in which forward passes run; the engine's business."""
+Mean = Callable[[Iterable[Tensor]], None]
+"""Puts into each tensor its mean over all processes that train together: the gradients, before an optimizer steps."""
 
 
 class Method(Protocol):
@@ -35,13 +37,18 @@ class Method(Protocol):
         ...
 
 
-METHODS: dict[str, Callable[[Recipe, dict[str, nn.Module], Autocast], Method]] = {
+METHODS: dict[str, Callable[[Recipe, dict[str, nn.Module], Autocast, Mean], Method]] = {
     "adversarial": adversarial.Adversarial,
 }
 
 
-def build_method(recipe: Recipe, networks: dict[str, nn.Module], autocast: Autocast) -> Method:
+def build_method(
+    recipe: Recipe,
+    networks: dict[str, nn.Module],
+    autocast: Autocast,
+    mean_: Mean = lambda tensors: None,
+) -> Method:
     """The recipe's method over networks that are already on their device."""
     if recipe.method not in METHODS:
         raise one_of("method", recipe.method, METHODS)
-    return METHODS[recipe.method](recipe, networks, autocast)
+    return METHODS[recipe.method](recipe, networks, autocast, mean_)

@@ -49,10 +49,11 @@ class Adversarial:
         recipe: Recipe,
         networks: dict[str, nn.Module],
         autocast: Callable[[], AbstractContextManager[None]],
+        mean_: Callable[[Iterable[Tensor]], None],
     ) -> None:
         self.recipe = recipe
         self.networks = networks
-        self.autocast = autocast
+        self.autocast, self.mean_ = autocast, mean_
         self.objective = objective(recipe.objective)
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         self.optimizers: dict[str, optim.Optimizer] = {
@@ -208,8 +209,9 @@ class Adversarial:
         self._apply(role, step)
 
     def _apply(self, role: str, step: int) -> None:
-        """Let the optimizer of `role` take its `step`-th step, from 0."""
+        """Let the optimizer of `role` take its `step`-th step, from 0, by the mean gradient of all ranks."""
         optimizer = self.optimizers[role]
+        self.mean_(p.grad for p in self.networks[role].parameters() if p.grad is not None)
         if self.recipe.adam_form == "keras":
             # Keras: lr·√(1−β2ᵗ)/(1−β1ᵗ) · m/(√v + ε). PyTorch divides v first, so the same step has a larger ε in it.
             for group in optimizer.param_groups:

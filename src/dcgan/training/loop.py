@@ -18,15 +18,18 @@ from dcgan.errors import DcganError, Diverged, Interrupted, enough_memory
 from dcgan.files import exists, make_folder, write_atomic, write_json
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
+from dcgan.training.board import Parted
 from dcgan.training.budget import Budget
 from dcgan.training.checkpoint import list_manifests, save_checkpoint
 from dcgan.training.engine import Engine
+from dcgan.training.follow import follow, level, stranded, verify
 from dcgan.training.journal import Journal
-from dcgan.training.observer import Observer, Unobserved, collapsed
-from dcgan.training.restore import restore
+from dcgan.training.observer import Observer, Unobserved, collapsed, diverged
+from dcgan.training.ranks import ALONE, Ranks
+from dcgan.training.restore import changes, restore
 from dcgan.training.scoring import Scoring
 from dcgan.training.signals import StopRequest
-from dcgan.training.state import expected_state, state_tensors
+from dcgan.training.state import expected_state, finite_state
 from dcgan.training.trainer import Trainer
 from dcgan.version import __version__
 
@@ -56,35 +59,36 @@ def fit(
     engine: Engine,
     watch: Watcher | None = None,
     observer: Observer | None = None,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Train the run in `folder` until its budget is spent, from its newest good checkpoint where it has one.
 
+    Called by each of `ranks`, of which the first alone touches the folder, watches and observes.
     Raises `Diverged`, `Collapsed` or `Interrupted` (after saving) or `DcganError` (a write refused, no memory); what
     was saved before stays. A `watch` that raises ends the run, after saving. A refused run leaves the folder as it was.
     """
-    with layout.sole_writer(folder), StopRequest() as stop, enough_memory():
-        _Session(folder, recipe, data, engine, watch or (lambda entry: None), observer or Unobserved()).run(
-            stop
-        )
+    try:
+        with enough_memory():
+            if not ranks.first:
+                return follow(recipe, data, engine, ranks)
+            with layout.sole_writer(folder), StopRequest() as stop:
+                trainer = Trainer(recipe, data, engine, ranks)
+                _Session(folder, trainer, watch or (lambda entry: None), observer or Unobserved()).run(stop)
+                return ranks.finish()
+    except Parted as error:
+        raise stranded(folder, error) from None
 
 
 class _Session:
     """One sitting of a run: from start or resume to the end, a signal or an error."""
 
-    def __init__(
-        self,
-        folder: Path,
-        recipe: Recipe,
-        data: Dataset,
-        engine: Engine,
-        watch: Watcher,
-        observer: Observer,
-    ) -> None:
-        self.folder, self.recipe, self.data, self.engine, self.watch = folder, recipe, data, engine, watch
-        self.observer = observer
-        self.budget = Budget.of(recipe, len(data))
+    def __init__(self, folder: Path, trainer: Trainer, watch: Watcher, observer: Observer) -> None:
+        self.folder, self.trainer, self.watch, self.observer = folder, trainer, watch, observer
+        self.recipe, self.data = trainer.recipe, trainer.data
+        self.facts = {**trainer.describe(), "ranks": trainer.ranks.world}
+        self.budget = Budget.of(self.recipe, len(self.data))
         self.journal = Journal(folder / layout.JOURNAL)
-        self.trainer = Trainer(recipe, data, engine)
+        self.better = False  # the newest score is the best so far, and is to be saved
         self.before = 0.0
         self.save_seconds = 0.0
         self.saved: tuple[int, float | None] = (0, None)  # step and score of the newest checkpoint
@@ -107,14 +111,10 @@ class _Session:
         try:
             if trainer.step == 0:
                 self._sample()
-            while not self.budget.spent(trainer.images, self.seconds):
+            while not self._ends(stop):
                 epoch = int(trainer.epoch)
                 self._note(trainer.advance())
                 self._report(ended_epoch=int(trainer.epoch) > epoch)
-                if stop.signum:
-                    self._interrupt(stop.signum)
-                if self.finding:
-                    self._collapse()
             if trainer.step > self.scoring.step and self._affords_a_score(last=True):
                 self._score()
             if not self.scoring.step and 0 < self.scoring.every <= self.seconds - self.before:
@@ -125,15 +125,28 @@ class _Session:
             self._sample()
             self._log("finish")
         except Diverged as error:
-            kept = (
-                f"the last good checkpoint is step {self.saved[0]}"
-                if self.saved[0]
-                else "no checkpoint was made yet"
-            )
-            gentler = f"--set g_lr={self.recipe.g_lr / 4:g} --set d_lr={self.recipe.d_lr / 4:g}"
-            message = f"{error}: {kept}. Usually mends it: {gentler}"
-            self._log("error", message=message)
-            raise Diverged(message) from None
+            told = diverged(error, self.saved[0], self.recipe)
+            self._log("error", message=str(told))
+            raise told from None
+        except Parted as error:
+            self._log("error", message=str(error))
+            raise
+
+    def _ends(self, stop: StopRequest) -> bool:
+        """Between two steps, together with all ranks: save what is due, and end a run that is to stop. Whether it is
+        over."""
+        over = self.budget.spent(self.trainer.images, self.seconds)
+        due = self.better or self._due("checkpoint", max(CHECKPOINT_SECONDS, SAVE_COST * self.save_seconds))
+        signum, ends, saves = self.trainer.ranks.agree(stop.signum, over or bool(self.finding), due)
+        if signum or ends or saves:
+            verify(self.trainer)
+        if saves:
+            self._save()
+        if signum:
+            self._interrupt(signum)
+        if self.finding:
+            self._collapse()
+        return over
 
     def _collapse(self) -> None:
         self._save()
@@ -158,6 +171,7 @@ class _Session:
         restored = restore(self.folder, self.trainer)
         self.saved, self.before = (restored.step, None), restored.seconds
         self.began = self.trainer.images
+        level(self.trainer)
         earlier = (manifest.score for _, manifest in list_manifests(self.folder / layout.CHECKPOINTS))
         self.scoring = Scoring(self.recipe.evaluate_every, earlier)
         if not exists(self.folder / layout.RECIPE) or layout.read_recipe(self.folder) != self.recipe:
@@ -165,15 +179,11 @@ class _Session:
         make_folder(self.folder / layout.SAMPLES)
         again = self.saved[0] > 0 or exists(self.journal.path)
         self.journal.rewind(self.trainer.step)
-        facts = self.engine.describe()
-        self._log("resume" if again else "start", version=__version__, **facts)
+        self._log("resume" if again else "start", version=__version__, **self.facts)
         for message in restored.damaged:
             self._log("warning", message=f"{message}; going on from step {self.trainer.step}")
-        then = restored.made_with
-        changed = [key for key in facts if key in then and then[key] != facts[key]]
-        if changed:
-            told = "; ".join(f"{key} was {then[key]} and is {facts[key]}" for key in changed)
-            self._log("warning", message=f"not bit-identical to an uninterrupted run: {told}")
+        if changed := changes(restored.made_with, self.facts):
+            self._log("warning", message=changed)
 
     def _note(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
@@ -194,8 +204,6 @@ class _Session:
             self._sample()
         if self._due("score", self.scoring.every) and self._affords_a_score():
             self._score()
-        if self._due("checkpoint", max(CHECKPOINT_SECONDS, SAVE_COST * self.save_seconds)):
-            self._save()
 
     def _due(self, what: str, every: float) -> bool:
         return self.seconds - self.marks[what][0] >= every
@@ -240,23 +248,19 @@ class _Session:
         better = self.scoring.note(self.trainer.step, values.get("frechet"), cost)
         self._mark("journal")
         self._log("score", **values, best=better, cost=round(cost, 3))
-        if better:
-            self._save()
+        self.better = better
         return None
 
     def _save(self) -> None:
         trainer = self.trainer
         score = self.scoring.at(trainer.step)
+        self.better = False
         if trainer.step == self.saved[0] and score in (None, self.saved[1]):
             return
         # The journal goes on from here after a kill, so it must have told every step up to here.
         self._flush()
         began = self.seconds
-        state = state_tensors(trainer.method, trainer.average)
-        tensors = {name: tensor.detach().cpu() for name, tensor in state.items()}
-        bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
-        if bad:
-            raise Diverged(f"{bad[0]} became NaN or infinite by step {trainer.step}")
+        tensors = finite_state(trainer.method, trainer.average, trainer.step)
         path = save_checkpoint(
             self.folder / layout.CHECKPOINTS,
             tensors,
@@ -266,7 +270,7 @@ class _Session:
             recipe=self.recipe,
             classes=self.data.classes if self.recipe.conditional else (),
             counts=tuple(self.data.counts.tolist()) if self.recipe.conditional else (),
-            made_with={"version": __version__, **self.engine.describe()},
+            made_with={"version": __version__, **self.facts},
             score=score,
             data_sha256=self.data.sha256,
         )

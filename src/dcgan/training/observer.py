@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from dcgan.errors import Collapsed
+from dcgan.errors import Collapsed, Diverged
+from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
 from dcgan.training.checkpoint import best_manifest
 from dcgan.training.trainer import Trainer
@@ -35,6 +36,13 @@ class Unobserved:
 
     def diagnose(self, entry: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         return ()
+
+
+def diverged(error: Diverged, saved: int, recipe: Recipe) -> Diverged:
+    """The error of a run that diverged, with the step of its last good checkpoint (0: none) and what mends it."""
+    kept = f"the last good checkpoint is step {saved}" if saved else "no checkpoint was made yet"
+    gentler = f"--set g_lr={recipe.g_lr / 4:g} --set d_lr={recipe.d_lr / 4:g}"
+    return Diverged(f"{error}: {kept}. Usually mends it: {gentler}")
 
 
 def collapsed(folder: Path, step: int, finding: Mapping[str, Any]) -> Collapsed:

@@ -60,6 +60,16 @@ def restore(folder: Path, trainer: Trainer) -> Restored:
     return Restored(found.step, found.seconds, found.made_with, tuple(damaged))
 
 
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In words, what differs of the engine that a checkpoint was made with; "" when nothing does."""
+    then = (
+        {"ranks": 1, **then} if then else then
+    )  # the first versions trained in one process, and did not say
+    changed = [key for key in now if key in then and then[key] != now[key]]
+    told = "; ".join(f"{key} was {then[key]} and is {now[key]}" for key in changed)
+    return told and f"not bit-identical to an uninterrupted run: {told}"
+
+
 def _missing(folder: Path, checkpoints: list[Path]) -> list[str]:
     """The newest checkpoint that the journal tells of, if no file is there; refused when it is the only one."""
     told = [entry for entry in read_journal(folder / layout.JOURNAL) if entry["event"] == "checkpoint"]

@@ -9,6 +9,7 @@ from dcgan.errors import DcganError
 from dcgan.files import exists, make_folder, open_file, refused, sync_directory, write_atomic, write_json
 from dcgan.recipe import FREE, Recipe
 from dcgan.training import folder as layout
+from dcgan.training.budget import Budget
 from dcgan.training.checkpoint import (
     Manifest,
     best_manifest,
@@ -75,6 +76,15 @@ def roll_back(folder: Path, to: Manifest, recipe: Recipe) -> Path | None:
             )
         write_json(folder / layout.RECIPE, recipe.to_dict())
     return aside
+
+
+def refuse_spent(name: str, recipe: Recipe, data_size: int, begin: Manifest) -> None:
+    """Raise `DcganError` when a run that goes on from `begin` has come to the end that the recipe states."""
+    if Budget.of(recipe, data_size).spent(begin.images, begin.seconds):
+        raise DcganError(
+            f"{name} has spent its budget, {begin.images:,} images in {begin.seconds / 60:.1f} minutes: "
+            f"give a larger total, for example --images {2 * begin.images}"
+        )
 
 
 def _set_aside(folder: Path, to: Manifest) -> Path | None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn, optim
 
-from dcgan.errors import DcganError
+from dcgan.errors import DcganError, Diverged
 from dcgan.methods import Method, build_method
 from dcgan.networks import build_networks
 from dcgan.networks.outline import outline
@@ -33,6 +33,15 @@ def state_tensors(method: Method, average: Average) -> dict[str, Tensor]:
         for name, parameter in method.networks[role].named_parameters():
             state = optimizer.state[parameter] or _fresh(parameter)
             tensors |= {f"optimizer.{role}.{name}.{key}": state[key] for key in ADAM}
+    return tensors
+
+
+def finite_state(method: Method, average: Average, step: int) -> dict[str, Tensor]:
+    """`state_tensors` on the CPU. Raises `Diverged` when one is not finite at `step`."""
+    tensors = {name: tensor.detach().cpu() for name, tensor in state_tensors(method, average).items()}
+    bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if bad:
+        raise Diverged(f"{bad[0]} became NaN or infinite by step {step}")
     return tensors
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from dcgan.recipe import Recipe
 from dcgan.training.ema import Average
 from dcgan.training.engine import Engine, cpu_name, to_uint8
 from dcgan.training.memory import keep_memory
+from dcgan.training.ranks import ALONE, Ranks
 from dcgan.training.soundness import keep_sound
 
 
@@ -27,17 +30,23 @@ class Trainer:
 
     Every random draw is a function of (seed, step, rank), so nothing but the step number has to be restored for a
     resumed run to be the uninterrupted one, bit for bit.
+
+    One of several ranks computes its share of the batch that one process would have taken: the same images, latent
+    vectors and mirrored ones, so that the number of ranks changes rounding, batch norm (each normalises by its own
+    share) and dropout, and nothing else.
     """
 
-    def __init__(self, recipe: Recipe, data: Dataset, engine: Engine) -> None:
-        self.recipe, self.data, self.engine = recipe, data, engine
+    def __init__(self, recipe: Recipe, data: Dataset, engine: Engine, ranks: Ranks = ALONE) -> None:
+        self.recipe, self.data, self.engine, self.ranks = recipe, data, engine, ranks
         self.step = 0
         keep_memory()
         torch.manual_seed(recipe.seed)
         networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
-        self.method = build_method(recipe, networks, engine.autocast)
+        self.method = build_method(recipe, networks, engine.autocast, ranks.mean_)
         self.average = Average(networks["generator"], recipe.ema)
-        self.sampler = BatchSampler(len(data), recipe.batch, recipe.seed)
+        share = ranks.share(recipe.batch)
+        self.sampler = BatchSampler(len(data), share, recipe.seed, ranks.rank, ranks.world)
+        self.part = slice(ranks.rank * share, (ranks.rank + 1) * share)
         # Pictures that are mapped from a file stay there: only those of a batch are ever copied.
         self.pool = None if data.mapped else engine.tensor(np.require(data.images, requirements="W"))
         self.pool_labels = (
@@ -48,7 +57,7 @@ class Trainer:
 
     @property
     def images(self) -> int:
-        """Real images seen so far."""
+        """Real images seen so far, by all ranks together."""
         return self.step * self.recipe.batch
 
     @property
@@ -58,8 +67,9 @@ class Trainer:
 
     def advance(self) -> dict[str, Tensor]:
         """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite."""
-        torch.manual_seed(torch_seed(self.recipe.seed, self.step, 0))
+        torch.manual_seed(torch_seed(self.recipe.seed, self.step, self.ranks.rank))
         values = self.method.step(self.batch(self.step), self.step)
+        self.ranks.mean_(chain(values.values(), self._buffers()))
         self.average.update(self.step)
         for role, module in self.method.networks.items():
             values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
@@ -73,7 +83,7 @@ class Trainer:
         return values
 
     def batch(self, step: int) -> Batch:
-        """The minibatch of a step, a function of (seed, step) alone."""
+        """This rank's part of the minibatch of a step, which is a function of (seed, step) alone."""
         recipe, engine = self.recipe, self.engine
         chosen = self.sampler.indices(step)
         index = engine.tensor(chosen)
@@ -81,11 +91,11 @@ class Trainer:
             engine.tensor(self.data.images[chosen]) if self.pool is None else self.pool[index]
         )
         if recipe.flip:
-            mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch))
+            mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch)[self.part])
             real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
         z = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)
         classes = self.pool_labels[index] if recipe.conditional and self.pool_labels is not None else None
-        return Batch(real, classes, engine.tensor(z))
+        return Batch(real, classes, engine.tensor(z[self.part]))
 
     def picture(self) -> bytes:
         """PNG of the averaged generator's images, from the same z every time; one column a class."""
@@ -93,6 +103,11 @@ class Trainer:
         with torch.no_grad():
             images = to_uint8(self.average.module(z, wanted))
         return png(grid(images, columns))
+
+    def _buffers(self) -> Iterator[Tensor]:
+        """What a step changes beside the parameters: the statistics of batch norm, the vectors of spectral norm."""
+        for module in self.method.networks.values():
+            yield from (buffer for buffer in module.buffers() if buffer.is_floating_point())
 
     def _keep_sound(self, networks: dict[str, nn.Module]) -> list[str]:
         """The layers that stay in float32 though the rest computes in bf16, by name."""
@@ -104,7 +119,9 @@ class Trainer:
             with self.engine.autocast():
                 networks["discriminator"](networks["generator"](batch.z, batch.labels), batch.labels)
 
-        answers = keep_sound(networks, run, f"torch {torch.__version__} on {cpu_name()}")
+        # What one rank of a machine finds and keeps, the others take: two that measure at once disturb each other.
+        machine = f"torch {torch.__version__} on {cpu_name()}"
+        answers = self.ranks.first_here(lambda: keep_sound(networks, run, machine))
         return [name for name, answer in answers.items() if not answer.good]
 
     def describe(self) -> dict[str, Any]:
