@@ -61,6 +61,15 @@ class Recipe:
     # The switches of the networks. Each family obeys some of them and refuses the others by name.
     g_maps: int = _key(32, "G: feature maps at the finest level", range=(1, 1024), architecture=True)
     d_maps: int = _key(32, "D: feature maps at the finest level", range=(1, 1024), architecture=True)
+    g_mix: int = _key(
+        0, "G: 5×5 convolutions on its smallest maps, before they grow", range=(0, 8), architecture=True
+    )
+    paint: str = _key(
+        "pixels",
+        "G: whether its last level is a convolution of pixels, or of 2×2 phases at half the size",
+        choices=("pixels", "phases"),
+        architecture=True,
+    )
     spectral_norm: bool = _key(False, "D: spectral normalisation of the weights", architecture=True)
     variant: str = _key("", "which reading of the paper", choices=("", "table", "prose"), architecture=True)
     slope: float = _key(0.2, "slope of the leaky ReLU below zero", range=(0.0, 1.0), architecture=True)
@@ -103,6 +112,13 @@ class Recipe:
     penalty_every: int = _key(
         4, "steps from one penalty to the next; its weight grows as much", range=(1, 1000)
     )
+    anneal: int = _key(
+        0,
+        "images over which the rates and gamma go to their last values, by half a cosine; 0: never",
+        range=(0, 10**15),
+    )
+    last_lr: float = _key(1.0, "share of g_lr and d_lr that is left after anneal", range=(0.0, 1.0))
+    last_gamma: float = _key(1.0, "share of gamma that is left after anneal", range=(0.0, 1.0))
     ema: float = _key(0.998, "decay of the generator's moving average, per step", range=(0.0, 0.999999))
     flip: bool = _key(False, "mirror half of the real images left to right")
 

@@ -9,6 +9,7 @@ The fakes are drawn once, so G runs forward once a step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -201,7 +202,15 @@ class Adversarial:
         both = 2 * gradient_penalty(
             self.objective.logits(outputs), images
         )  # a sum of two means over half of them
-        return self.recipe.penalty_every * self.recipe.gamma / 2 * both
+        gamma = self.recipe.gamma * self._annealed(step, self.recipe.last_gamma)
+        return self.recipe.penalty_every * gamma / 2 * both
+
+    def _annealed(self, step: int, last: float) -> float:
+        """From 1 to `last` by half a cosine over the recipe's first `anneal` images (Huang et al. 2024, appendix)."""
+        if not self.recipe.anneal:
+            return 1.0
+        done = min(1.0, step * self.recipe.batch / self.recipe.anneal)
+        return last + (1 - last) * (1 + math.cos(math.pi * done)) / 2
 
     def _update(self, role: str, loss: Tensor, step: int) -> None:
         self.optimizers[role].zero_grad(set_to_none=True)
@@ -212,6 +221,9 @@ class Adversarial:
         """Let the optimizer of `role` take its `step`-th step, from 0, by the mean gradient of all ranks."""
         optimizer = self.optimizers[role]
         self.mean_(p.grad for p in self.networks[role].parameters() if p.grad is not None)
+        rate = self.recipe.g_lr if role == "generator" else self.recipe.d_lr
+        for group in optimizer.param_groups:
+            group["lr"] = rate * self._annealed(step, self.recipe.last_lr)
         if self.recipe.adam_form == "keras":
             # Keras: lr·√(1−β2ᵗ)/(1−β1ᵗ) · m/(√v + ε). PyTorch divides v first, so the same step has a larger ε in it.
             for group in optimizer.param_groups:

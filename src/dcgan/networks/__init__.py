@@ -45,7 +45,10 @@ _SIGMOID: dict[str, tuple[object, ...]] = {"slope": (), "head": ("sigmoid",)}
 
 FAMILIES: dict[str, Family] = {
     "fast": Family(
-        fast.build, (8, 128), {"g_maps": (), "d_maps": (), "spectral_norm": (), "slope": ()}, True
+        fast.build,
+        (8, 128),
+        dict.fromkeys(("g_maps", "d_maps", "g_mix", "paint", "spectral_norm", "slope"), ()),
+        True,
     ),
     "fashion-2020": Family(fashion_2020.build, (8, 64), {"slope": ()}),
     "mnist-2018": Family(mnist_2018.build, (8, 64), {**_SIGMOID, "variant": ("table", "prose")}),

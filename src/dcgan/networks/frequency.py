@@ -145,8 +145,11 @@ def _kernels(weight: Tensor, geometry: Geometry, taps: Tensor) -> Tensor:
     (top, bottom), (left, right) = widths
     grid = pad(weight, (left, right, top, bottom)) if any(map(any, widths)) else weight
     rows, columns = grid.shape[2] // s, grid.shape[3] // s
-    grid = grid.view(o, c, rows, s, columns, s).permute(2, 4, 3, 5, 1, 0).reshape(rows * columns, -1)
-    return (taps @ grid).view(len(taps), s * s * c, o)
+    grid = (
+        grid.view(o, c, rows, s, columns, s).permute(0, 2, 4, 3, 5, 1).reshape(o, rows * columns, s * s * c)
+    )
+    # One small product for each output, not one of all: its rows would lie a power of two apart, and share cache lines.
+    return torch.matmul(taps, grid).permute(1, 2, 0)
 
 
 @lru_cache(maxsize=64)
