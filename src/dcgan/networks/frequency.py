@@ -146,10 +146,10 @@ def _kernels(weight: Tensor, geometry: Geometry, taps: Tensor) -> Tensor:
     grid = pad(weight, (left, right, top, bottom)) if any(map(any, widths)) else weight
     rows, columns = grid.shape[2] // s, grid.shape[3] // s
     grid = (
-        grid.view(o, c, rows, s, columns, s).permute(0, 2, 4, 3, 5, 1).reshape(o, rows * columns, s * s * c)
+        grid.view(o, c, rows, s, columns, s).permute(3, 5, 1, 2, 4, 0).reshape(s * s * c, rows * columns, o)
     )
-    # One small product for each output, not one of all: its rows would lie a power of two apart, and share cache lines.
-    return torch.matmul(taps, grid).permute(1, 2, 0)
+    # One small product for each input, not one of all: its rows would lie a power of two apart and share cache lines.
+    return torch.matmul(taps, grid).transpose(0, 1)
 
 
 @lru_cache(maxsize=64)
