@@ -5,8 +5,8 @@
 
 Each recipe is trained from new for each seed, and scored when it has trained for 15, 30, 60, 120, 240 … seconds: 10,000
 designs of the averaged generator against 10,000 pictures of the training split, in the features of a classifier that
-learned the set (`domain`). The clock runs while it trains and stands still while it is scored. With --images the marks are
-numbers of images, so that a busy machine changes nothing but the wait. Results are added to --json as lines, and
+learned the set (`domain`). The clock runs while it trains and stands still while it is scored. With --images the marks
+are numbers of images, so that a busy machine changes nothing but the wait. Results are added to --json as lines, and
 --plot draws all that are in it.
 """
 
