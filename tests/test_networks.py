@@ -114,7 +114,7 @@ def test_pytorch_64_in_grey_has_the_published_counts() -> None:
 
 def test_fast_28_has_the_size_its_documentation_states() -> None:
     generator, discriminator = networks(preset("fast-28").recipe.for_data((28, 28), 1, 0))
-    assert sum(p.numel() for p in generator.parameters()) == 565_985
+    assert sum(p.numel() for p in generator.parameters()) == 945_028
     assert sum(p.numel() for p in discriminator.parameters()) == 165_729
 
 
@@ -301,3 +301,27 @@ def test_unknown_network_is_named() -> None:
 )
 def test_edges_are_halved_to_at_most_8(edge: int, times: int) -> None:
     assert halvings(edge) == times
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (30, 9), (64, 48)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_phases_are_put_where_they_belong(size: tuple[int, int], channels: int) -> None:
+    """A painter that gives each phase of each channel its own constant makes a picture of these, in turn."""
+    recipe = preset("fast-28").recipe.for_data(size, channels, 0)
+    generator = networks(recipe)[0]
+    phases = generator.spread.phases
+    with torch.no_grad():
+        generator.paint.weight.zero_()
+        generator.paint.bias.copy_(torch.linspace(-1, 1, len(generator.paint.bias)))
+        image = generator(torch.randn(2, recipe.z_dim))
+    assert image.shape == (2, channels, *size)
+    constants = torch.tanh(torch.linspace(-1, 1, channels * phases[0] * phases[1])).view(channels, *phases)
+    for channel in range(channels):
+        seen = {
+            (i, j): image[0, channel, i :: phases[0], j :: phases[1]].unique()
+            for i in range(phases[0])
+            for j in range(phases[1])
+        }
+        assert all(len(values) == 1 for values in seen.values())
+        found = torch.stack([values[0] for values in seen.values()]).sort().values
+        assert torch.allclose(found, constants[channel].flatten().sort().values)

@@ -58,11 +58,11 @@ def geometry(stride: tuple[int, int]) -> Geometry:
 class Generator(nn.Module):
     """z (N, z_dim) → dense → 4 … 8 pixel map → convT to full size → 3×3 conv → tanh, (N, C, H, W) in [-1, 1].
 
-    At 28×28 unconditional this is the 566k-parameter generator: 7×7×128 → 14×14×64 → 28×28×32 → 1.
+    With `g_mix`, 5×5 convolutions on the smallest maps come first: there each pixel sees most of the picture, and in
+    the frequency domain (`frequency`) they cost a third. With `paint` "phases" the last level is gone: a 3×3
+    convolution at half the size gives the four pixels of each place.
 
-    With `g_mix`, 5×5 convolutions on the smallest maps come before: there each pixel sees most of the picture, and in
-    the frequency domain (`frequency`) they cost a sixth. With `paint` "phases" the last level is gone: a 3×3
-    convolution at half the size gives the four pixels of each place (Shi et al. 2016).
+    `fast-28` unconditional has 945k parameters: 7×7×128, mixed once → 14×14×64 → four phases of 1.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -79,7 +79,7 @@ class Generator(nn.Module):
         inputs = recipe.z_dim * (2 if recipe.classes else 1)
         self.project = nn.Linear(inputs, widths[0] * self.base[0] * self.base[1], bias=False)
         self.first = Maps(widths[0], *self.base)
-        self.phases = strides[0] if recipe.paint == "phases" else (1, 1)
+        phases = strides[0] if recipe.paint == "phases" else (1, 1)
         kept = len(strides) - (recipe.paint == "phases")
         widths = widths[: kept + 1]
         self.mixes = nn.ModuleList(
@@ -91,7 +91,8 @@ class Generator(nn.Module):
             ConvTranspose2d(a, b, bias=False, **geometry(stride))
             for (a, b), stride in zip(pairwise(widths), strides[::-1], strict=False)
         )
-        self.paint = Conv2d(widths[-1], recipe.channels * math.prod(self.phases), 3, padding=1)
+        self.paint = Conv2d(widths[-1], recipe.channels * math.prod(phases), 3, padding=1)
+        self.spread = nn.Identity() if phases == (1, 1) else Spread(phases)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.body(self.head(z, labels))
@@ -108,19 +109,23 @@ class Generator(nn.Module):
             x = norm(mix(x)).relu_()
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = norm(up(x)).relu_()
-        x = torch.tanh(_spread(self.paint(x), self.phases))
+        x = torch.tanh(self.spread(self.paint(x)))
         top, left = (x.shape[2] - self.size[0]) // 2, (x.shape[3] - self.size[1]) // 2
         return x[:, :, top : top + self.size[0], left : left + self.size[1]]
 
 
-def _spread(x: Tensor, phases: tuple[int, int]) -> Tensor:
-    """(N, C · p · q, H, W) → (N, C, p · H, q · W): pixel shuffle with a factor for each side."""
-    p, q = phases
-    if p == q == 1:
-        return x
-    n, count, height, width = x.shape
-    x = x.reshape(n, count // (p * q), p, q, height, width).permute(0, 1, 4, 2, 5, 3)
-    return x.reshape(n, count // (p * q), p * height, q * width)
+class Spread(nn.Module):
+    """(N, C · p · q, H, W) → (N, C, p · H, q · W): pixel shuffle with a factor for each side (Shi et al. 2016)."""
+
+    def __init__(self, phases: tuple[int, int]) -> None:
+        super().__init__()
+        self.phases = phases
+
+    def forward(self, x: Tensor) -> Tensor:
+        p, q = self.phases
+        n, count, height, width = x.shape
+        x = x.reshape(n, count // (p * q), p, q, height, width).permute(0, 1, 4, 2, 5, 3)
+        return x.reshape(n, count // (p * q), p * height, q * width)
 
 
 class Discriminator(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dcgan.networks import build_networks, layers
+from dcgan.networks import build_networks, fast, layers
 from dcgan.networks.convolution import Maps
 from dcgan.networks.outline import outline
 from dcgan.recipe import Recipe
@@ -120,6 +120,7 @@ _NAMES: dict[type[nn.Module], Callable[[Any], str]] = {
     nn.Flatten: _named("flatten"),
     nn.Unflatten: _named("reshape"),
     Maps: _named("reshape"),
+    fast.Spread: lambda module: "×".join(map(str, module.phases)) + " phases to pixels",
     layers.GlobalMaxPool: _named("global max pool"),
     layers.FromUnit: _named("[0, 1] to [-1, 1]"),
     layers.ToUnit: _named("[-1, 1] to [0, 1]"),
