@@ -21,6 +21,11 @@ WIDEST = 8
 """Feature maps double from level to level, up to this many times the finest level's."""
 
 
+CLASS_SCALE = 0.2
+"""Standard deviation of a new class embedding. As loud as z, whose is 1, the class is all that G hears at first, and each
+class becomes one picture: after 15,000 images of Fashion-MNIST recall was .15 with 1 and .41 with this."""
+
+
 def build(recipe: Recipe) -> dict[str, nn.Module]:
     """Generator and discriminator for any image of 8×8 to 128×128 pixels, grey or colour."""
     return {"generator": Generator(recipe), "discriminator": Discriminator(recipe)}
@@ -75,7 +80,7 @@ class Generator(nn.Module):
         )
         # A class joins z as a vector of its own. Class-conditional batch norm learns far later: its scales and shifts
         # start out alike for all classes, and Adam moves them by one learning rate a step.
-        self.classes = nn.Embedding(recipe.classes, recipe.z_dim) if recipe.classes else None
+        self.classes = _embedding(recipe.classes, recipe.z_dim) if recipe.classes else None
         inputs = recipe.z_dim * (2 if recipe.classes else 1)
         self.project = nn.Linear(inputs, widths[0] * self.base[0] * self.base[1], bias=False)
         self.first = Maps(widths[0], *self.base)
@@ -112,6 +117,12 @@ class Generator(nn.Module):
         x = torch.tanh(self.spread(self.paint(x)))
         top, left = (x.shape[2] - self.size[0]) // 2, (x.shape[3] - self.size[1]) // 2
         return x[:, :, top : top + self.size[0], left : left + self.size[1]]
+
+
+def _embedding(classes: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(classes, width)
+    nn.init.normal_(embedding.weight, std=CLASS_SCALE)
+    return embedding
 
 
 class Spread(nn.Module):
@@ -151,7 +162,7 @@ class Discriminator(nn.Module):
             height, width = height // stride[0], width // stride[1]
         features = widths[-1] * height * width
         self.judge = normed(nn.Linear(features, 1))
-        self.classes = normed(nn.Embedding(recipe.classes, features)) if recipe.classes else None
+        self.classes = normed(_embedding(recipe.classes, features)) if recipe.classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         for conv in self.convs:
