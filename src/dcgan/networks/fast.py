@@ -22,8 +22,8 @@ WIDEST = 8
 
 
 CLASS_SCALE = 0.2
-"""Standard deviation of a new class embedding. As loud as z, whose is 1, the class is all that G hears at first, and each
-class becomes one picture: after 15,000 images of Fashion-MNIST recall was .15 with 1 and .41 with this."""
+"""Standard deviation of a new class embedding. As loud as z, whose is 1, the class is all that G hears at first, and
+each class becomes one picture: after 15,000 images of Fashion-MNIST recall was .15 with 1 and .41 with this."""
 
 
 def build(recipe: Recipe) -> dict[str, nn.Module]:
