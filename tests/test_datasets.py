@@ -241,7 +241,7 @@ def test_the_check_follows_the_width_of_the_terminal(
     for index in range(9):
         (folder / "a" / f"{index}-{'bad ' * 10}.png").write_bytes(b"no picture")
     terminal = Console(force_terminal=True, width=columns, soft_wrap=True, highlight=False, color_system=None)
-    monkeypatch.setattr(screen, "out", terminal)
+    monkeypatch.setattr(screen, "out", lambda: terminal)
     lines = command("check", "./shoes")[1].splitlines()
     assert widest - 20 < max(map(len, lines[:-1])) <= widest
     assert lines[-1].startswith("verdict: ") and len(lines[-1]) > 120, "one line, whatever the width"

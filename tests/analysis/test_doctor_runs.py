@@ -26,7 +26,7 @@ from dcgan.training import loop
 from dcgan.training.engine import Engine
 
 SMALL = {"g_maps": 8, "d_maps": 8, "z_dim": 16, "batch": 16, "precision": "float32"}
-BCE = {"objective": "bce", "gamma": 0.0}
+BCE = {"objective": "bce", "gamma": 0.0, "g_lr": 5e-4, "d_lr": 5e-4}
 Train = Callable[..., Run]
 
 
@@ -67,17 +67,17 @@ def test_a_healthy_run_is_left_alone(train: Train, digits: Dataset) -> None:
 def test_a_frozen_generator(train: Train, digits: Dataset) -> None:
     run = train(200, g_lr=0.0)
     (found,) = see(run, data=digits).diagnoses
-    assert found.finding == "G does not learn" and found.mend == ("g_lr=0.0005",)
+    assert found.finding == "G does not learn" and found.mend == ("g_lr=0.002",)
     assert live(run) == ["G does not learn"]
 
 
 def test_a_learning_rate_far_too_high(train: Train, digits: Dataset) -> None:
-    run = train(250, **BCE, g_lr=0.05, d_lr=0.05)
+    run = train(250, **{**BCE, "g_lr": 0.05, "d_lr": 0.05})
     assert see(run, data=digits).diagnoses[0].finding == "learning rate too high"
 
 
 def test_a_discriminator_that_is_decayed_to_nothing_is_stuck(train: Train, digits: Dataset) -> None:
-    run = train(350, **BCE, weight_decay=1.0, d_lr=3e-3, g_lr=3e-3)
+    run = train(350, **{**BCE, "weight_decay": 1.0, "d_lr": 3e-3, "g_lr": 3e-3})
     verdict = see(run, data=digits, confirmed=True)
     (found,) = verdict.diagnoses
     assert found.finding == "stuck at ln 2" and "weight_decay=0" in found.mend
@@ -124,7 +124,7 @@ def test_the_command_says_what_to_paste_and_exits_with_1(
     status, out, _ = doctor(capsys, *where)
     assert status == 1
     assert "G does not learn (100% sure" in out and "now: stop" in out
-    assert f"dcgan resume patient --runs-dir {run.folder.parent} --from last --set g_lr=0.0005" in out
+    assert f"dcgan resume patient --runs-dir {run.folder.parent} --from last --set g_lr=0.002" in out
     status, out, _ = doctor(capsys, *where, "--quick", "--json")
     told = json.loads(out)
     assert status == 1 and told["diagnoses"][0]["finding"] == "G does not learn"

@@ -45,6 +45,8 @@ PLAIN: dict[str, Any] = {
     "classes": 0,
     "g_maps": 32,
     "d_maps": 32,
+    "g_mix": 0,
+    "paint": "pixels",
     "spectral_norm": False,
     "objective": "bce",
     "gamma": 0.0,

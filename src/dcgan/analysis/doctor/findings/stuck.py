@@ -9,6 +9,7 @@ import numpy as np
 from dcgan.analysis.doctor.chart import EARLY, Chart
 from dcgan.analysis.doctor.diagnosis import STOP, Diagnosis
 from dcgan.analysis.doctor.mends import mends, slower
+from dcgan.objectives import objective
 
 FLAT, NEARLY_FLAT = 1e-3, 2e-2
 """Standard deviation of D's logits below which it says the same of every image; of healthy runs, 0.08 and more."""
@@ -18,6 +19,9 @@ CHANCE = 0.07
 """Distance of D's accuracy from ½ that is no better than guessing; of healthy runs, 0.59 and more."""
 APART = 0.02
 """Difference of the mean scores of real and fake below which D does not tell them apart."""
+CLOSE = 5.0
+"""Under a relative objective these two and the scores' gap are so many times smaller: a strong penalty keeps the logits
+of a healthy D small, and 0.55 to 0.45 is all it says of a pair (`fast-28`: a loss of 0.68 where ln 2 is 0.69)."""
 FLOOR_D, FLOOR_G = math.log(2) + math.log1p(math.exp(-1)), math.log1p(math.exp(-1))
 """1.0064 and 0.3133: no smaller losses exist when BCE with logits is given probabilities."""
 
@@ -85,9 +89,10 @@ def stuck(chart: Chart) -> Diagnosis | None:
                 f"the standard deviation of D's logits is {spread_now:.2g}: the same of every image"
             )
     else:
-        guesses = (loss_d >= chart.neutral[0] - APART) & (np.abs(real - fake) < 0.03)
+        close = CLOSE if objective(chart.recipe.objective).relative else 1.0
+        guesses = (loss_d >= chart.neutral[0] - APART / close) & (np.abs(real - fake) < 0.03 / close)
         guesses &= np.where(
-            np.isfinite(accuracy), np.abs(accuracy - 0.5) < CHANCE, np.abs(real - 0.5) < APART
+            np.isfinite(accuracy), np.abs(accuracy - 0.5) < CHANCE / close, np.abs(real - 0.5) < APART / close
         )
         since = chart.lasting(guesses)
         if since is None:
