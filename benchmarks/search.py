@@ -163,6 +163,7 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
     axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="Fréchet distance (domain)")
     ticks = sorted({point["at"] for line in lines for point in line["points"]})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter("")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(alpha=0.3, which="both")
