@@ -28,7 +28,7 @@ from dcgan.presets import preset
 from dcgan.training import trainer as training
 from dcgan.training.engine import Engine
 from dcgan.training.trainer import Trainer
-from speed.contest import quartiles, race
+from speed.contest import race
 
 
 class Rows(Engine):
@@ -110,7 +110,7 @@ def main() -> None:
         for way, time in times.items():
             print(f"| {way} | {time.rates[1]:,.1f} | {time.rates[1] / whole:.2f} |")
         print(
-            f"| memory given back | {quartiles([forgetful])[1]:,.1f} | {forgetful / whole:.2f} |\n",
+            f"| memory given back | {forgetful:,.1f} | {forgetful / whole:.2f} |\n",
             flush=True,
         )
 

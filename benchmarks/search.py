@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan.data import Dataset, open_dataset
+from dcgan.errors import DcganError
 from dcgan.evaluation.checkup import generated_images
 from dcgan.evaluation.extractors.domain import Domain, domain_extractor
 from dcgan.evaluation.metrics.frechet import frechet_between, moments
@@ -214,7 +215,7 @@ def main() -> None:
     wanted = recipes(options, data)
     try:
         test = open_dataset(options.data, split="test") if wanted else None
-    except ValueError:
+    except DcganError:  # a folder of pictures has no test split
         test = None
     judge = Judge(data, test) if wanted else None
     last = options.images or options.seconds

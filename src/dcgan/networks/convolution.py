@@ -56,13 +56,14 @@ class Conv2d(nn.Conv2d):
         weight, bias, (stride, other) = self.weight, self.bias, self.stride
         square = stride == other and weight.shape[2] == weight.shape[3]
         if self.rewrite and square:
-            if _worth(geometry := _geometry(x, weight, stride, pads), weight, len(x)):
+            geometry = _geometry(x, weight, stride, pads)
+            if _worth(geometry, weight, len(x)):
                 y = _in_float32(frequency.convolve, x, weight, geometry)
                 return y if bias is None else y + bias.view(-1, 1, 1)
             if self._to_one_map(stride, pads):
                 return _shifted(x, weight, bias)
             if stride == 2 and weight.shape[1] <= NARROW and x.requires_grad | weight.requires_grad:
-                return _on_phases(x, weight, bias, pads)
+                return _on_phases(x, weight, bias, geometry)
         left, right, top, bottom = pads
         if left == right and top == bottom:
             return conv2d(x, weight, bias, self.stride, (top, left))
@@ -144,19 +145,15 @@ def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return total if bias is None else total + bias
 
 
-def _on_phases(x: Tensor, weight: Tensor, bias: Tensor | None, pads: Pads) -> Tensor:
+def _on_phases(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """A convolution of stride 2 as one of stride 1 on the image's four phases, exactly.
 
     With one or three channels the kernels of a CPU stand nearly still: their gradients are twice as fast on four or
     twelve. An odd kernel gets a zero row and column.
     """
-    left, right, top, bottom = pads
-    kernel = weight.shape[2] + weight.shape[2] % 2
-    output = [
-        (x.shape[2] + top + bottom - weight.shape[2]) // 2 + 1,
-        (x.shape[3] + left + right - weight.shape[3]) // 2 + 1,
-    ]
-    rows, columns = 2 * (output[0] - 1) + kernel, 2 * (output[1] - 1) + kernel
+    odd = geometry.kernel % 2
+    top, left = geometry.pad
+    rows, columns = (2 * (side - 1) + geometry.kernel + odd for side in geometry.output)
     x = pad(x, (left, columns - left - x.shape[3], top, rows - top - x.shape[2]))
-    even = pad(weight, (0, weight.shape[3] % 2, 0, weight.shape[2] % 2)) if weight.shape[2] % 2 else weight
+    even = pad(weight, (0, 1, 0, 1)) if odd else weight
     return conv2d(pixel_unshuffle(x, 2), pixel_unshuffle(even, 2), bias)

@@ -113,7 +113,7 @@ def _shapes(networks: Mapping[str, nn.Module], run: Callable[[], Any]) -> dict[s
     handles = []
     for role, network in networks.items():
         for name, part in network.named_modules():
-            if isinstance(part, Conv2d | ConvTranspose2d):
+            if isinstance(part, Layer):
 
                 def note(layer: nn.Module, inputs: tuple[Tensor, ...], name: str = f"{role}.{name}") -> None:
                     found[name] = layer, inputs[0].shape  # type: ignore[assignment]
