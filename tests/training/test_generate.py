@@ -17,7 +17,7 @@ from dcgan.pictures import png
 from dcgan.run import Run
 from dcgan.training.state import part
 
-from .tiny import ENGINE, assert_one_line, digits, saved_state, tiny, trained
+from .tiny import ENGINE, assert_one_line, digits, saved_state, tiny, trained, untrained
 
 COUNTS = [1, 7, 63, 64, 65, 130]
 
@@ -172,17 +172,9 @@ def test_a_class_that_is_not_there_is_refused(conditional: Model) -> None:
 
 def test_an_untrained_network_makes_no_less_the_same(tmp_path: Path) -> None:
     """At 28×28 with the preset's own widths: larger matrices take other kernels."""
-    from dcgan.networks import build_networks
-
     recipe = tiny(digits(10, labelled=False), 1, g_maps=32, d_maps=32, z_dim=64).for_data((28, 28), 1, 0)
     torch.manual_seed(0)
-    networks = build_networks(recipe)
-    tensors = {
-        f"{role}.{name}": tensor
-        for role, module in (("ema", networks["generator"]), ("discriminator", networks["discriminator"]))
-        for name, tensor in module.state_dict().items()
-    }
-    model = Model("model", recipe, tensors, engine=ENGINE)
+    model = untrained(recipe)
     whole = model.generate(130, seed=1).images
     for count in COUNTS:
         assert model.generate(count, seed=1).images.tobytes() == whole[:count].tobytes()

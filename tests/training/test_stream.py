@@ -13,10 +13,9 @@ import torch
 from dcgan.data.sampling import BLOCK
 from dcgan.errors import DcganError
 from dcgan.model import UNIT, Model
-from dcgan.networks import build_networks
 from dcgan.run import Run
 
-from .tiny import ENGINE, digits, tiny, trained
+from .tiny import ENGINE, digits, tiny, trained, untrained
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +68,7 @@ def test_the_first_images_wait_for_no_others(model: Model, monkeypatch: pytest.M
 
 def test_a_heavy_body_sees_a_whole_block(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny(digits(10, labelled=False), 1, g_maps=256)
-    networks = build_networks(recipe)
-    tensors = {
-        f"{role}.{name}": tensor
-        for role, module in (("ema", networks["generator"]), ("discriminator", networks["discriminator"]))
-        for name, tensor in module.state_dict().items()
-    }
-    model = Model("heavy", recipe, tensors, engine=ENGINE)
+    model = untrained(recipe)
     seen = bodies(model, monkeypatch)
     model.generate(1)
     assert seen == [BLOCK]

@@ -21,6 +21,8 @@ from torch import Tensor
 from dcgan.data.dataset import Dataset
 from dcgan.errors import DcganError
 from dcgan.files import TEMPORARY
+from dcgan.model import Model
+from dcgan.networks import build_networks
 from dcgan.presets import preset
 from dcgan.recipe import Recipe
 from dcgan.training import folder as layout
@@ -65,6 +67,18 @@ def tiny(data: Dataset, steps: int, **changes: Any) -> Recipe:
     return recipe.with_budget(images=steps * recipe.batch).for_data(
         data.size, data.channels, len(data.classes)
     )
+
+
+def untrained(recipe: Recipe) -> Model:
+    """A model of the recipe's networks as they are drawn."""
+    networks = build_networks(recipe)
+    roles = {"ema": networks["generator"], "discriminator": networks["discriminator"]}
+    tensors = {
+        f"{role}.{name}": tensor
+        for role, module in roles.items()
+        for name, tensor in module.state_dict().items()
+    }
+    return Model("untrained", recipe, tensors, engine=ENGINE)
 
 
 def begin(runs: Path, data: Dataset, recipe: Recipe, name: str = "run") -> Path:
