@@ -191,3 +191,18 @@ def test_learning_rate_zero_freezes_a_network() -> None:
 def test_every_method_is_reachable_from_a_recipe() -> None:
     for name in METHODS:
         assert method(tiny(method=name)).networks.keys() >= {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize("updates", ["d-then-g", "together", "in-turn"])
+def test_rates_fall_with_the_images_seen_by_half_a_cosine(updates: str) -> None:
+    recipe = tiny(updates=updates, batch=8, anneal=80, last_lr=0.2, g_lr=0.5, d_lr=0.25)
+    one, data = method(recipe), batch(recipe)
+    for step, share in ((0, 1.0), (4, None), (5, 0.6), (10, 0.2), (11, 0.2), (40, 0.2)):
+        one.step(data, step)
+        done = min(1.0, step / 10)
+        expected = 0.2 + 0.8 * (1 + torch.cos(torch.tensor(torch.pi * done)).item()) / 2
+        assert share is None or expected == pytest.approx(share)
+        role = "generator" if updates != "in-turn" or step % 2 == 0 else "discriminator"
+        full = recipe.g_lr if role == "generator" else recipe.d_lr
+        found = one.optimizers[role].param_groups[0]["lr"]
+        assert found == pytest.approx(full * expected), step

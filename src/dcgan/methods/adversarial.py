@@ -64,12 +64,15 @@ class Adversarial:
         # Without batch norm in D an image's logit is its own affair, and one pass over both halves costs less.
         self.normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
         self.joined = recipe.d_batches == "joined" or not self.normed
+        self.seen = 0
+        """Real images before the step under way: how far the annealing is, whoever's turn it is."""
         self._step = {"d-then-g": self._d_then_g, "together": self._together, "in-turn": self._in_turn}[
             recipe.updates
         ]
 
     def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Train on one batch, in the recipe's order."""
+        self.seen = step * self.recipe.batch
         self.generator.requires_grad_(True)
         self.discriminator.requires_grad_(True)
         with self.autocast():
@@ -79,7 +82,7 @@ class Adversarial:
     def _d_then_g(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         verdict = self._judge(batch, fake.detach(), step)
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
-        self._update("discriminator", loss_d + self._penalty(verdict, step), step)
+        self._update("discriminator", loss_d + self._penalty(verdict), step)
 
         # D's weights take no part in G's step: not asking for their gradients saves a third of D's backward pass.
         self.discriminator.requires_grad_(False)
@@ -94,7 +97,7 @@ class Adversarial:
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
         loss_g = self.objective.generator(verdict.real, verdict.fake)
         # One forward pass, two losses: each is derived by the weights of its own network alone.
-        total_d = loss_d + self._penalty(verdict, step)
+        total_d = loss_d + self._penalty(verdict)
         for role, loss, more in (("discriminator", total_d, True), ("generator", loss_g, False)):
             parameters = list(self.networks[role].parameters())
             _set_gradients(parameters, torch.autograd.grad(loss, parameters, retain_graph=more))
@@ -120,7 +123,7 @@ class Adversarial:
         by_fake = torch.where(by_fake.abs() < least, least, by_fake)
 
         parameters = list(self.discriminator.parameters())
-        penalty = self._penalty(verdict, step)
+        penalty = self._penalty(verdict)
         by_image, *gradients = torch.autograd.grad(
             outputs,
             [images, *parameters],
@@ -141,7 +144,7 @@ class Adversarial:
         if step % 2:
             verdict = self._judge(batch, fake.detach(), step // 2)
             loss_d = self.objective.discriminator(verdict.real, verdict.fake)
-            self._update("discriminator", loss_d + self._penalty(verdict, step // 2), step // 2)
+            self._update("discriminator", loss_d + self._penalty(verdict), step // 2)
             loss_g = self.objective.generator(verdict.real, verdict.fake)
         else:
             self.discriminator.requires_grad_(False)
@@ -194,22 +197,21 @@ class Adversarial:
             real_out = self.discriminator(batch.real, batch.labels).detach() if relative else fake_out
         return self.objective.generator(real_out, fake_out)
 
-    def _penalty(self, verdict: Verdict, step: int) -> Tensor:
+    def _penalty(self, verdict: Verdict) -> Tensor:
         """γ/2 · (R1 + R2), every few steps with as much more weight."""
         if verdict.penalised is None:
             return verdict.real.new_zeros(())
         images, outputs = verdict.penalised
-        both = 2 * gradient_penalty(
-            self.objective.logits(outputs), images
-        )  # a sum of two means over half of them
-        gamma = self.recipe.gamma * self._annealed(step, self.recipe.last_gamma)
+        # Twice the mean over both halves is the sum of the halves' means.
+        both = 2 * gradient_penalty(self.objective.logits(outputs), images)
+        gamma = self.recipe.gamma * self._annealed(self.recipe.last_gamma)
         return self.recipe.penalty_every * gamma / 2 * both
 
-    def _annealed(self, step: int, last: float) -> float:
+    def _annealed(self, last: float) -> float:
         """From 1 to `last` by half a cosine over the recipe's first `anneal` images (Huang et al. 2024, appendix)."""
         if not self.recipe.anneal:
             return 1.0
-        done = min(1.0, step * self.recipe.batch / self.recipe.anneal)
+        done = min(1.0, self.seen / self.recipe.anneal)
         return last + (1 - last) * (1 + math.cos(math.pi * done)) / 2
 
     def _update(self, role: str, loss: Tensor, step: int) -> None:
@@ -223,7 +225,7 @@ class Adversarial:
         self.mean_(p.grad for p in self.networks[role].parameters() if p.grad is not None)
         rate = self.recipe.g_lr if role == "generator" else self.recipe.d_lr
         for group in optimizer.param_groups:
-            group["lr"] = rate * self._annealed(step, self.recipe.last_lr)
+            group["lr"] = rate * self._annealed(self.recipe.last_lr)
         if self.recipe.adam_form == "keras":
             # Keras: lr·√(1−β2ᵗ)/(1−β1ᵗ) · m/(√v + ε). PyTorch divides v first, so the same step has a larger ε in it.
             for group in optimizer.param_groups:
