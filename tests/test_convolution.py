@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from dcgan.networks import build_networks, frequency
@@ -54,13 +56,16 @@ def test_the_frequency_domain_computes_the_convolution_and_its_transpose(
     transposed, by_weight = torch.autograd.grad(expected, (x, weight), y)
 
     x32, weight32 = (t.detach().float().requires_grad_() for t in (x, weight))
-    found = frequency.convolve(x32, weight32, geometry)
+    kernels = frequency.transformed(weight32, geometry)
+    found = frequency.convolve(x32, kernels, geometry)
     _close(found, expected)
     for ours, theirs in zip(
-        torch.autograd.grad(found, (x32, weight32), y.float()), (transposed, by_weight), strict=True
+        torch.autograd.grad(found, (x32, weight32), y.float(), retain_graph=True),
+        (transposed, by_weight),
+        strict=True,
     ):
         _close(ours, theirs)
-    back = frequency.transpose_convolve(y.float(), weight32, geometry)
+    back = frequency.transpose_convolve(y.float(), kernels, geometry)
     _close(back, transposed)
     (ours,) = torch.autograd.grad(back, weight32, x32.detach())
     _close(ours, by_weight)  # ⟨x, Wᵀy⟩ and ⟨Wx, y⟩ are one number
@@ -79,7 +84,7 @@ def test_it_is_more_exact_than_the_direct_sum() -> None:
     x, weight = torch.randn(4, 256, 7, 7), torch.randn(128, 256, 5, 5)
     geometry = Geometry((7, 7), 5, 1, (2, 2), (7, 7))
     exact = direct(x.double(), weight.double(), geometry)
-    error = (frequency.convolve(x, weight, geometry) - exact).abs().max()
+    error = (frequency.convolve(x, frequency.transformed(weight, geometry), geometry) - exact).abs().max()
     assert error < 2 * (direct(x, weight, geometry) - exact).abs().max()
 
 
@@ -175,3 +180,50 @@ def test_dropout(layout: torch.memory_format) -> None:
     torch.manual_seed(0)
     assert torch.equal(layer(x), y) and not torch.equal(layer(x), y)
     assert torch.equal(layer.eval()(x), x)
+
+
+def test_kernels_are_kept_by_frozen_layers_only_and_follow_their_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transforms: list[Geometry] = []
+    transformed = frequency.transformed
+
+    def counted(weight: Tensor, geometry: Geometry) -> Tensor:
+        transforms.append(geometry)
+        return transformed(weight, geometry)
+
+    monkeypatch.setattr(frequency, "transformed", counted)
+    torch.manual_seed(0)
+    layer, plain = Conv2d(64, 64, 5, padding=2), nn.Conv2d(64, 64, 5, padding=2)
+    layer.rewrite = True
+    x = torch.randn(32, 64, 7, 7)
+
+    def agrees() -> int:
+        """How often kernels were transformed for three calls, each of which agreed with torch's own layer."""
+        plain.load_state_dict(layer.state_dict())
+        transforms.clear()
+        with torch.inference_mode():
+            for _ in range(2):
+                _close(layer(x), plain(x))
+        with torch.no_grad():
+            _close(layer(x), plain(x))
+        return len(transforms)
+
+    assert agrees() == 3
+    layer(x).square().sum().backward()
+    torch.optim.Adam(layer.parameters(), 0.1, fused=True).step()  # leaves the weight's version as it was
+    assert agrees() == 3
+    layer.frozen = True
+    assert (agrees(), agrees()) == (1, 0)
+    transforms.clear()
+    assert torch.autograd.grad(layer(x).sum(), layer.weight)[0].abs().sum() > 0
+    assert len(transforms) == 1, "what is derived is computed"
+    with torch.no_grad():
+        torch._foreach_lerp_([layer.weight], [torch.zeros_like(layer.weight)], 0.5)
+    assert agrees() == 1
+    layer.load_state_dict({name: -value for name, value in layer.state_dict().items()})
+    assert agrees() == 1
+    layer = copy.deepcopy(layer)
+    with torch.no_grad():
+        layer.weight.mul_(2).sub_(1)
+    assert agrees() == 1

@@ -84,7 +84,7 @@ class Model:
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         for module, role in ((self.generator, "ema"), (self.discriminator, "discriminator")):
             module.load_state_dict(part(tensors, role))
-            self.engine.place(module).eval().requires_grad_(False)
+            freeze(self.engine.place(module))
         light = self.engine.device.type == "cpu" and convolution_weights(self.generator) < LIGHT
         self.unit = UNIT if light else BLOCK
 
@@ -214,6 +214,14 @@ class Model:
             "facts": json.dumps({**self.facts, **(facts or {})}),
         }
         write_atomic(path, save_safetensors(tensors, {**metadata, "sha256": _digest(tensors, metadata)}))
+
+
+def freeze(network: nn.Module) -> None:
+    """Evaluation mode, no gradients by weights, and what convolutions compute of their weights alone is kept."""
+    network.eval().requires_grad_(False)
+    for layer in network.modules():
+        if isinstance(layer, Conv2d | ConvTranspose2d):
+            layer.frozen = True
 
 
 def convolution_weights(generator: nn.Module) -> int:

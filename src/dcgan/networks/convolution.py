@@ -37,12 +37,34 @@ class Maps(nn.Unflatten):
         return maps.contiguous(memory_format=torch.channels_last) if self.rewrite else maps
 
 
-class Conv2d(nn.Conv2d):
-    """`nn.Conv2d` with square kernels, one stride and no groups, computed in the fastest exact way when `rewrite`."""
+class _Rewritten:
+    """What both layers share."""
 
     rewrite = False
     exact = False
     """Compute in float32 whatever the precision around it."""
+    frozen = False
+    """The weights are trained no more. It cannot be told from them: fused Adam leaves a weight's version as it was."""
+    _kept: tuple[tuple[object, ...], Tensor] | None = None
+
+    def _in_frequency(self, form: frequency.Form, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
+        """The frequency domain in float32, also where all around it is bf16."""
+        with torch.autocast(x.device.type, enabled=False):
+            return form(x.float(), self._kernels(weight, geometry), geometry).to(x.dtype)
+
+    def _kernels(self, weight: Tensor, geometry: Geometry) -> Tensor:
+        """The transformed kernels; those of a frozen layer are kept from call to call."""
+        if not self.frozen or torch.is_grad_enabled():
+            return frequency.transformed(weight.float(), geometry)
+        key = (geometry, weight.device, weight.data_ptr(), weight._version)
+        kept = self._kept  # another thread may be about to replace it
+        if kept is None or kept[0] != key:
+            kept = self._kept = key, frequency.transformed(weight.float(), geometry)
+        return kept[1]
+
+
+class Conv2d(_Rewritten, nn.Conv2d):
+    """`nn.Conv2d` with square kernels, one stride and no groups, computed in the fastest exact way when `rewrite`."""
 
     def forward(self, x: Tensor) -> Tensor:
         vertical, horizontal = int(self.padding[0]), int(self.padding[1])
@@ -58,7 +80,7 @@ class Conv2d(nn.Conv2d):
         if self.rewrite and square:
             geometry = _geometry(x, weight, stride, pads)
             if _worth(geometry, weight, len(x)):
-                y = _in_float32(frequency.convolve, x, weight, geometry)
+                y = self._in_frequency(frequency.convolve, x, weight, geometry)
                 return y if bias is None else y + bias.view(-1, 1, 1)
             if self._to_one_map(stride, pads):
                 return _shifted(x, weight, bias)
@@ -76,12 +98,8 @@ class Conv2d(nn.Conv2d):
         return self.out_channels == 1 and stride == 1 and side % 2 == 1 and pads == (side // 2,) * 4 and paid
 
 
-class ConvTranspose2d(nn.ConvTranspose2d):
+class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
     """`nn.ConvTranspose2d` with square kernels, one stride and no groups, in the fastest exact way when `rewrite`."""
-
-    rewrite = False
-    exact = False
-    """Compute in float32 whatever the precision around it."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         stride, kernel, before = self.stride, self.kernel_size, self.padding
@@ -100,7 +118,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         if self.rewrite and stride == other and weight.shape[2] == weight.shape[3]:
             geometry = Geometry(size, weight.shape[2], stride, crop, (x.shape[2], x.shape[3]))
             if _worth(geometry, weight, len(x)):
-                y = _in_float32(frequency.transpose_convolve, x, weight, geometry)
+                y = self._in_frequency(frequency.transpose_convolve, x, weight, geometry)
                 return y if bias is None else y + bias.view(-1, 1, 1)
         more = [
             max(0, size[i] - ((x.shape[2 + i] - 1) * self.stride[i] - 2 * crop[i] + self.kernel_size[i]))
@@ -123,12 +141,6 @@ def _geometry(x: Tensor, weight: Tensor, stride: int, pads: Pads) -> Geometry:
 def _worth(geometry: Geometry, weight: Tensor, batch: int) -> bool:
     needed = frequency.GAIN_BF16 if torch.is_autocast_enabled("cpu") else frequency.GAIN
     return frequency.gain(geometry, weight.shape[1], weight.shape[0], batch) >= needed
-
-
-def _in_float32(form: frequency.Form, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    """The frequency domain in float32, also where all around it is bf16."""
-    with torch.autocast(x.device.type, enabled=False):
-        return form(x.float(), weight.float(), geometry).to(x.dtype)
 
 
 def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -60,7 +60,7 @@ class Axis:
 
 
 Form = Callable[[Tensor, Tensor, Geometry], Tensor]
-"""`convolve` or its transpose."""
+"""`convolve` or its transpose, of maps and transformed kernels."""
 
 
 def axes(geometry: Geometry) -> tuple[Axis, Axis]:
@@ -90,23 +90,40 @@ def gain(geometry: Geometry, inputs: int, outputs: int, batch: int) -> float:
     return direct / (per_pair * inputs * outputs + into * inputs + out_of * outputs)
 
 
-def convolve(x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    """`conv2d` of x, (N, C, H, W), with weight, (O, C, k, k): float32 (N, O, *output), channels last in memory."""
-    into, taps, out_of = _matrices(*axes(geometry))
+def transformed(weight: Tensor, geometry: Geometry) -> Tensor:
+    """(O, C, k, k) → (products, phases · C, O): every phase's taps at its offsets, transformed."""
+    _, taps, _ = _matrices(*axes(geometry))
+    o, c, k, _ = weight.shape
+    s = geometry.stride
+    widths = []
+    for axis, before in zip(axes(geometry), geometry.pad, strict=True):
+        front = -before - s * axis.first
+        widths.append((front, s * (axis.last - axis.first + 1) - front - k))
+    (top, bottom), (left, right) = widths
+    grid = pad(weight, (left, right, top, bottom)) if any(map(any, widths)) else weight
+    rows, columns = grid.shape[2] // s, grid.shape[3] // s
+    grid = (
+        grid.view(o, c, rows, s, columns, s).permute(3, 5, 1, 2, 4, 0).reshape(s * s * c, rows * columns, o)
+    )
+    # One small product for each input, not one of all: its rows would lie a power of two apart and share cache lines.
+    return torch.matmul(taps, grid).transpose(0, 1)
+
+
+def convolve(x: Tensor, kernels: Tensor, geometry: Geometry) -> Tensor:
+    """`conv2d` of x, (N, C, H, W), with what `transformed` made of a weight: float32 (N, O, *output), channels last."""
+    into, _, out_of = _matrices(*axes(geometry))
     phased = _to_phases(x, geometry)
     frequencies = torch.matmul(into, phased)
-    kernels = _kernels(weight, geometry, taps)
     products = torch.bmm(frequencies.transpose(0, 1), kernels).transpose(0, 1)
     y = torch.matmul(out_of, products)
     return y.view(len(x), *geometry.output, -1).permute(0, 3, 1, 2)
 
 
-def transpose_convolve(y: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    """The transpose of `convolve`: y, (N, O, *output), with weight, (O, C, k, k): float32 (N, C, H, W)."""
-    into, taps, out_of = _matrices(*axes(geometry))
+def transpose_convolve(y: Tensor, kernels: Tensor, geometry: Geometry) -> Tensor:
+    """The transpose of `convolve`: y, (N, O, *output), with the same kernels: float32 (N, C, H, W)."""
+    into, _, out_of = _matrices(*axes(geometry))
     flat = y.permute(0, 2, 3, 1).reshape(len(y), -1, y.shape[1])
     frequencies = torch.matmul(out_of.t(), flat)
-    kernels = _kernels(weight, geometry, taps)
     products = torch.bmm(frequencies.transpose(0, 1), kernels.transpose(1, 2)).transpose(0, 1)
     return _from_phases(torch.matmul(into.t(), products), geometry)
 
@@ -132,24 +149,6 @@ def _from_phases(x: Tensor, geometry: Geometry) -> Tensor:
     x = x.view(len(x), rows, columns, s, s, -1).permute(0, 1, 3, 2, 4, 5)
     x = x.reshape(len(x), rows * s, columns * s, -1).permute(0, 3, 1, 2)
     return x[:, :, :height, :width]
-
-
-def _kernels(weight: Tensor, geometry: Geometry, taps: Tensor) -> Tensor:
-    """(O, C, k, k) → (products, phases · C, O): every phase's taps at its offsets, transformed."""
-    o, c, k, _ = weight.shape
-    s = geometry.stride
-    widths = []
-    for axis, before in zip(axes(geometry), geometry.pad, strict=True):
-        front = -before - s * axis.first
-        widths.append((front, s * (axis.last - axis.first + 1) - front - k))
-    (top, bottom), (left, right) = widths
-    grid = pad(weight, (left, right, top, bottom)) if any(map(any, widths)) else weight
-    rows, columns = grid.shape[2] // s, grid.shape[3] // s
-    grid = (
-        grid.view(o, c, rows, s, columns, s).permute(3, 5, 1, 2, 4, 0).reshape(s * s * c, rows * columns, o)
-    )
-    # One small product for each input, not one of all: its rows would lie a power of two apart and share cache lines.
-    return torch.matmul(taps, grid).transpose(0, 1)
 
 
 @lru_cache(maxsize=64)
