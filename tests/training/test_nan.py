@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from dcgan.errors import Diverged
 from dcgan.methods.adversarial import Adversarial
 from dcgan.run import Run
 from dcgan.training import loop
+from dcgan.training import trainer as trainer_module
+from dcgan.training.finite import Finite
 from dcgan.training.journal import read_journal
 
 from .tiny import (
     ENGINE,
+    STEPS_BETWEEN,
     assert_one_line,
     assert_same_run,
     begin,
@@ -104,6 +108,38 @@ def test_the_run_stops_at_the_step_and_names_the_quantity(
     monkeypatch.undo()
     train(folder, data)
     assert_same_run(folder, trained(tmp_path, data, 9, name="straight"))
+
+
+@pytest.mark.parametrize("steps", [9, 7])
+def test_a_gpu_that_answers_late_saves_nothing_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_steps: None, steps: int
+) -> None:
+    """A checkpoint, which is due at step 6, waits for the answers of all steps before it, and so does the end."""
+    data = digits(100)
+    folder = begin(tmp_path, data, tiny(data, steps))
+    monkeypatch.setattr(trainer_module, "Finite", partial(Finite, lag=4))
+    monkeypatch.setitem(STEPS_BETWEEN, "checkpoint", 3 if steps == 9 else 100)
+    poke(monkeypatch, HARMS["NaN in G's gradient"][0])
+    with pytest.raises(Diverged, match=f"grad_g became NaN or infinite at step {BAD_STEP + 1}"):
+        train(folder, data)
+    if steps == 9:
+        assert_good_and_finite(folder, 3)
+    else:
+        assert checkpoints(folder) == []
+
+
+def test_answers_come_after_as_many_steps_as_the_lag() -> None:
+    asked = Finite(torch.device("cpu"), lag=2)
+    good, bad = {"loss": torch.tensor(1.0)}, {"loss": torch.tensor(math.nan)}
+    asked.see(bad, 1)
+    asked.see(good, 2)
+    with pytest.raises(Diverged, match="loss became NaN or infinite at step 1"):
+        asked.see(good, 3)
+    asked.settle()  # what followed a step that was told of is not told
+    asked.see(good, 4)
+    asked.see(bad, 5)
+    with pytest.raises(Diverged, match="step 5"):
+        asked.settle()
 
 
 def assert_good_and_finite(folder: Path, step: int) -> None:

@@ -257,6 +257,7 @@ class _Session:
         self.better = False
         if trainer.step == self.saved[0] and score in (None, self.saved[1]):
             return
+        trainer.finite.settle()
         # The journal goes on from here after a kill, so it must have told every step up to here.
         self._flush()
         began = self.seconds

@@ -13,13 +13,13 @@ from torch.nn.utils import get_total_norm
 
 from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import BatchSampler, Stream, flips, latent, torch_seed
-from dcgan.errors import Diverged
 from dcgan.methods import Batch, build_method
 from dcgan.networks import build_networks
 from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
 from dcgan.training.ema import Average
 from dcgan.training.engine import Engine, cpu_name, to_uint8
+from dcgan.training.finite import Finite
 from dcgan.training.memory import keep_memory
 from dcgan.training.ranks import ALONE, Ranks
 from dcgan.training.soundness import keep_sound
@@ -39,6 +39,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, data: Dataset, engine: Engine, ranks: Ranks = ALONE) -> None:
         self.recipe, self.data, self.engine, self.ranks = recipe, data, engine, ranks
         self.step = 0
+        self.finite = Finite(engine.device)
         keep_memory()
         torch.manual_seed(recipe.seed)
         networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
@@ -66,7 +67,8 @@ class Trainer:
         return self.sampler.epoch(self.step)
 
     def advance(self) -> dict[str, Tensor]:
-        """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite."""
+        """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite, on a GPU some steps
+        later (`finite.settle` waits for all of them)."""
         torch.manual_seed(torch_seed(self.recipe.seed, self.step, self.ranks.rank))
         values = self.method.step(self.batch(self.step), self.step)
         self.ranks.mean_(chain(values.values(), self._buffers()))
@@ -76,10 +78,7 @@ class Trainer:
             gradients = [p.grad for p in module.parameters() if p.grad is not None]
             values[f"grad_{role[0]}"] = get_total_norm(gradients)
         self.step += 1
-        finite = torch.isfinite(torch.stack(list(values.values())))
-        if not finite.all():
-            bad = [name for name, good in zip(values, finite.tolist(), strict=True) if not good]
-            raise Diverged(f"{', '.join(bad)} became NaN or infinite at step {self.step}")
+        self.finite.see(values, self.step)
         return values
 
     def batch(self, step: int) -> Batch:
