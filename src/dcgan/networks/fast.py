@@ -64,10 +64,11 @@ class Generator(nn.Module):
     """z (N, z_dim) → dense → 4 … 8 pixel map → convT to full size → 3×3 conv → tanh, (N, C, H, W) in [-1, 1].
 
     With `g_mix`, 5×5 convolutions on the smallest maps come first: there each pixel sees most of the picture, and in
-    the frequency domain (`frequency`) they cost a third. With `paint` "phases" the last level is gone: a 3×3
+    the frequency domain (`frequency`) they cost a third. The last of them gives as many maps as the next level has,
+    which halves what that level costs and loses nothing. With `paint` "phases" the last level is gone: a 3×3
     convolution at half the size gives the four pixels of each place.
 
-    `fast-28` unconditional has 945k parameters: 7×7×128, mixed once → 14×14×64 → four phases of 1.
+    `fast-28` unconditional has 675k parameters: 7×7×128, mixed to 64 → 14×14×64 → four phases of 1.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -87,14 +88,14 @@ class Generator(nn.Module):
         phases = strides[0] if recipe.paint == "phases" else (1, 1)
         kept = len(strides) - (recipe.paint == "phases")
         widths = widths[: kept + 1]
-        self.mixes = nn.ModuleList(
-            Conv2d(widths[0], widths[0], 5, padding=2, bias=False) for _ in range(recipe.g_mix)
-        )
-        self.mix_norms = nn.ModuleList(nn.BatchNorm2d(widths[0]) for _ in self.mixes)
+        narrow = widths[1] if recipe.g_mix and kept else widths[0]
+        mixed = [widths[0]] * recipe.g_mix + [narrow]
+        self.mixes = nn.ModuleList(Conv2d(a, b, 5, padding=2, bias=False) for a, b in pairwise(mixed))
+        self.mix_norms = nn.ModuleList(nn.BatchNorm2d(width) for width in mixed[1:])
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
         self.ups = nn.ModuleList(
             ConvTranspose2d(a, b, bias=False, **geometry(stride))
-            for (a, b), stride in zip(pairwise(widths), strides[::-1], strict=False)
+            for (a, b), stride in zip(pairwise([mixed[-1], *widths[1:]]), strides[::-1], strict=False)
         )
         self.paint = Conv2d(widths[-1], recipe.channels * math.prod(phases), 3, padding=1)
         self.spread = nn.Identity() if phases == (1, 1) else Spread(phases)

@@ -60,6 +60,6 @@ def _on_its_way(finite: Tensor) -> tuple[Tensor, Callable[[], object]]:
         return finite, lambda: None
     host = torch.empty(finite.shape, dtype=finite.dtype, pin_memory=True)
     host.copy_(finite, non_blocking=True)
-    arrived = torch.cuda.Event()
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
     arrived.record()
     return host, arrived.synchronize
