@@ -76,9 +76,9 @@ class Judge:
         }
 
 
-def trained(recipe: Recipe, data: Dataset, engine: Engine) -> Runner:
-    """A recipe of dcgan."""
-    trainer = Trainer(recipe, data, engine)
+def trained(recipe: Recipe, data: Dataset) -> Runner:
+    """A recipe of dcgan, in its precision."""
+    trainer = Trainer(recipe, data, Engine.choose(recipe.precision))
     return Runner(recipe.batch, trainer.advance, lambda count: generated_images(trainer, count, seed=1))
 
 
@@ -229,7 +229,7 @@ def main() -> None:
             one = (
                 sketch(data, seed, engine)
                 if recipe is None
-                else trained(recipe.with_changes({"seed": seed}), data, engine)
+                else trained(recipe.with_changes({"seed": seed}), data)
             )
             points = follow(one, judge, marks, by_images=bool(options.images))  # type: ignore[arg-type]
             line = {"data": data.name + (" with classes" if options.labels and recipe and recipe.classes else ""),
