@@ -2,7 +2,7 @@
 
     python benchmarks/generation.py                                        # the model fashion-mnist, 64,000 images
     python benchmarks/generation.py --widths 16,24,32 --count 6400         # G of those widths, weights as drawn
-    python benchmarks/generation.py --count 10_000_000 --stream-only
+    python benchmarks/generation.py --count 10_000_000 --stream-only --widths 8     # memory does not ask for width
 
 The plain loop calls the generator as it was trained, 64 z at a time, under inference_mode. It, the stream and the
 scored blocks take turns, `--rounds` times; the table has their medians, and the slowest and the fastest round.
@@ -145,7 +145,7 @@ def long_stream(model: Model, count: int) -> None:
             tenths.append(memory())
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\n{count:,} images streamed in {seconds:,.0f} s, {count / seconds:,.0f} a second")
+    print(f"\n{model.name}: {count:,} images streamed in {seconds:,.0f} s, {count / seconds:,.0f} a second")
     print(f"MiB at every tenth: {' '.join(f'{value:.0f}' for value in tenths)}; peak {peak:.0f}")
     print(f"from the first tenth to the last: {tenths[-1] - tenths[1]:+.1f} MiB")
 
@@ -155,17 +155,23 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="fashion-mnist", help="a run or a model")
     parser.add_argument("--count", type=int, default=64_000, help="images of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--widths", help="also G of these widths, by commas")
+    parser.add_argument(
+        "--widths",
+        help="also G of these widths, by commas; with --stream-only, the first instead of the model",
+    )
     parser.add_argument("--stream-only", action="store_true", help="only the long stream and its memory")
     asked = parser.parse_args()
-    found = api.load(asked.model)
-    model = found.model() if isinstance(found, Run) else found
+    widths = [int(width) for width in asked.widths.split(",")] if asked.widths else []
+    if asked.stream_only and widths:
+        model = untrained(widths[0])
+    else:
+        found = api.load(asked.model)
+        model = found.model() if isinstance(found, Run) else found
     facts = Engine.choose("float32").describe()
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
     if not asked.stream_only:
         ceiling = product_rate()
         print(f"matrix product, float32: {ceiling:.0f} GFLOP/s")
-        widths = [int(width) for width in asked.widths.split(",")] if asked.widths else []
         for each in (model, *map(untrained, widths)):
             measure(each, asked.count, asked.rounds, ceiling)
     long_stream(model, asked.count)

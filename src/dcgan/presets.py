@@ -69,7 +69,7 @@ _SIGMOID: dict[str, Any] = {"objective": "bce-probability", "head": "sigmoid"}
 # fmt: off
 PRESETS = dict([
     _fast("fast-28", 28, "small pictures, 8 to 31 px, soonest", **_SOONEST, images=200_000),
-    _fast("fast-32", 32, "pictures of 32 to 47 px, soonest",    **_STEADY, images=200_000),
+    _fast("fast-32", 32, "pictures of 32 to 47 px, soonest",    **_SOONEST, images=200_000),
     _fast("fast-64", 64, "pictures of 48 to 128 px, soonest",   **_STEADY, images=100_000),
 
     _published("fashion-2020", 28, 1, "TensorFlow's tutorial", "the DCGAN of most tutorials and studies on 28x28",

@@ -117,7 +117,11 @@ class Recipe:
         "images over which the rates and gamma go to their last values, by half a cosine; 0: never",
         range=(0, 10**15),
     )
-    last_lr: float = _key(1.0, "share of g_lr and d_lr that is left after anneal", range=(0.0, 1.0))
+    last_lr: float = _key(
+        1.0,
+        "share of g_lr and d_lr that is left after anneal, from where they fall as 1/√images",
+        range=(0.0, 1.0),
+    )
     last_gamma: float = _key(1.0, "share of gamma that is left after anneal", range=(0.0, 1.0))
     ema: float = _key(0.998, "decay of the generator's moving average, per step", range=(0.0, 0.999999))
     flip: bool = _key(False, "mirror half of the real images left to right")

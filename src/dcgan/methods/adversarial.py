@@ -214,6 +214,16 @@ class Adversarial:
         done = min(1.0, self.seen / self.recipe.anneal)
         return last + (1 - last) * (1 + math.cos(math.pi * done)) / 2
 
+    def _rate(self) -> float:
+        """The share of the learning rates that is left: as annealed, and then falling as 1/√images.
+
+        Held up, they kept the pictures as they were from some point on (docs/results/search.md).
+        """
+        share = self._annealed(self.recipe.last_lr)
+        if 0 < self.recipe.anneal < self.seen:
+            share *= math.sqrt(self.recipe.anneal / self.seen)
+        return share
+
     def _update(self, role: str, loss: Tensor, step: int) -> None:
         self.optimizers[role].zero_grad(set_to_none=True)
         loss.backward(inputs=list(self.networks[role].parameters()))  # type: ignore[no-untyped-call]
@@ -225,7 +235,7 @@ class Adversarial:
         self.mean_(p.grad for p in self.networks[role].parameters() if p.grad is not None)
         rate = self.recipe.g_lr if role == "generator" else self.recipe.d_lr
         for group in optimizer.param_groups:
-            group["lr"] = rate * self._annealed(self.recipe.last_lr)
+            group["lr"] = rate * self._rate()
         if self.recipe.adam_form == "keras":
             # Keras: lr·√(1−β2ᵗ)/(1−β1ᵗ) · m/(√v + ε). PyTorch divides v first, so the same step has a larger ε in it.
             for group in optimizer.param_groups:
