@@ -119,11 +119,12 @@ def follow(runner: Runner, judge: Judge, marks: list[float], *, by_images: bool)
 def table(lines: list[dict[str, Any]]) -> str:
     """Markdown: a row a recipe, a column a mark; the mean Fréchet distance over seeds, and the range of several."""
     cells: dict[tuple[str, str, float], list[float]] = defaultdict(list)
-    images: dict[str, int] = {}
+    images: dict[tuple[str, str], int] = {}
     for line in lines:
         for point in line["points"]:
             cells[line["data"], line["recipe"], point["at"]].append(point["frechet"])
-        images[line["recipe"]] = max(images.get(line["recipe"], 0), line["points"][-1]["images"])
+        key = line["data"], line["recipe"]
+        images[key] = max(images.get(key, 0), line["points"][-1]["images"])
     marks = sorted({mark for *_, mark in cells})
     unit = "images" if lines and lines[0]["by_images"] else "s"
     rows = [
@@ -135,7 +136,7 @@ def table(lines: list[dict[str, Any]]) -> str:
         rows.append(
             f"| {data} | {recipe} | {max(map(len, row))} | "
             + " | ".join(_told(values) for values in row)
-            + f" | {images[recipe]:,} |"
+            + f" | {images[data, recipe]:,} |"
         )
     return "\n".join(rows)
 
@@ -150,8 +151,9 @@ def _told(values: list[float]) -> str:
 def plot(lines: list[dict[str, Any]], file: Path) -> None:
     """Fréchet distance against seconds, both logarithmic: the mean of the seeds, and each seed faintly."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.add_subplot()
     recipes = list(dict.fromkeys(f"{line['recipe']}, {line['data']}" for line in lines))
     for number, name in enumerate(recipes):
@@ -165,10 +167,11 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
     ticks = sorted({point["at"] for line in lines for point in line["points"]})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter("")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.grid(alpha=0.3, which="both")
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     figure.savefig(file, dpi=150)
 
 
