@@ -2,7 +2,7 @@
 
     python benchmarks/generation.py                                        # the model fashion-mnist, 64,000 images
     python benchmarks/generation.py --widths 16,24,32 --count 6400         # G of those widths, weights as drawn
-    python benchmarks/generation.py --count 10_000_000 --stream-only --widths 8     # memory does not ask for width
+    python benchmarks/generation.py --count 10_000_000 --stream-only --widths 4     # memory does not ask for width
 
 The plain loop calls the generator as it was trained, 64 z at a time, under inference_mode. It, the stream and the
 scored blocks take turns, `--rounds` times; the table has their medians, and the slowest and the fastest round.

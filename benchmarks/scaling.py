@@ -1,6 +1,6 @@
 """How the time of a training step grows with pixels, width, batch and the number of pictures, and what predicts it.
 
-    python benchmarks/scaling.py                        # three minutes on two cores; prints docs/scaling.md's tables
+    python benchmarks/scaling.py                        # six minutes on two cores; prints docs/scaling.md's table
     python benchmarks/scaling.py --rounds 5 --edges 64,128
 
 A step's seconds are modelled as calls · a + operations · b + bytes · c: the kernels that are called, the
@@ -105,7 +105,7 @@ def measure(point: Point, rounds: int, seconds: float) -> Measured:
     shape = (point.pictures, point.channels, point.edge, point.edge)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     trainer = Trainer(recipe, Dataset("noise", images), Engine.choose("float32", "cpu"))
-    cycle = 2 * recipe.penalty_every
+    cycle = recipe.penalty_every
     turn(trainer.advance, cycle)
     with Cost() as cost:
         turn(trainer.advance, cycle)
@@ -129,8 +129,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of one turn, about")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of one turn, about")
     parser.add_argument("--edges", default="8,16,24,32,48,64,96,128", help="of square pictures, in pixels")
     options = parser.parse_args()
     asked = points([int(edge) for edge in options.edges.split(",")])
