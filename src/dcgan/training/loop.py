@@ -133,8 +133,7 @@ class _Session:
             raise
 
     def _ends(self, stop: StopRequest) -> bool:
-        """Between two steps, together with all ranks: save what is due, and end a run that is to stop. Whether it is
-        over."""
+        """Between two steps, with all ranks: save what is due, end a run that is to stop. Whether it is over."""
         over = self.budget.spent(self.trainer.images, self.seconds)
         due = self.better or self._due("checkpoint", max(CHECKPOINT_SECONDS, SAVE_COST * self.save_seconds))
         signum, ends, saves = self.trainer.ranks.agree(stop.signum, over or bool(self.finding), due)
