@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 from torch import Tensor
@@ -31,7 +30,6 @@ from speed.contest import quartiles, turn
 from speed.roofline import Operations
 
 PICTURES = 2048
-FITTED, PREDICTED = "fitted", "predicted"
 
 
 class Cost(Operations):  # type: ignore[no-untyped-call]
@@ -54,14 +52,13 @@ class Cost(Operations):  # type: ignore[no-untyped-call]
 class Point:
     """One kind of step: what is varied, its recipe's changes, and whether the model is fitted to it."""
 
-    series: str
     name: str
     edge: int = 28
     channels: int = 1
     pictures: int = PICTURES
     preset: str = "fast-28"
     changes: Mapping[str, Any] | None = None
-    use: str = PREDICTED
+    fitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,22 +74,18 @@ class Measured:
 def points(edges: list[int]) -> list[Point]:
     """All that is measured."""
     widths = [
-        Point("width", f"{maps} maps", changes={"g_maps": maps, "d_maps": maps}, use=FITTED)
+        Point(f"{maps} maps", changes={"g_maps": maps, "d_maps": maps}, fitted=True)
         for maps in (8, 16, 32, 64)
     ]
-    batches = [
-        Point("batch", f"batch {batch}", changes={"batch": batch}, use=FITTED) for batch in (8, 16, 64, 128)
-    ]
+    batches = [Point(f"batch {batch}", changes={"batch": batch}, fitted=True) for batch in (8, 16, 64, 128)]
     sizes = [
-        Point("pixels", f"{edge}×{edge}, {kind}", edge, channels, preset=preset_for((edge, edge)))
+        Point(f"{edge}×{edge}, {kind}", edge, channels, preset=preset_for((edge, edge)))
         for edge in edges
         for channels, kind in ((1, "grey"), (3, "colour"))
     ]
-    pictures = [
-        Point("pictures", f"{count:,} pictures", pictures=count) for count in (1_000, 60_000, 240_000)
-    ]
+    pictures = [Point(f"{count:,} pictures", pictures=count) for count in (1_000, 60_000, 240_000)]
     published = [
-        Point("published", name, row.size, row.channels, preset=name)
+        Point(name, row.size, row.channels, preset=name)
         for name, row in PRESETS.items()
         if not row.labels and row.size < 64
     ]
@@ -117,7 +110,7 @@ def measure(point: Point, rounds: int, seconds: float) -> Measured:
 
 def fit(measured: list[Measured]) -> NDArray[np.float64]:
     """Seconds a call, an operation and a byte."""
-    chosen = [each for each in measured if each.point.use == FITTED]
+    chosen = [each for each in measured if each.point.fitted]
     seconds = np.array([each.seconds[1] for each in chosen])
     costs = np.array([each.cost for each in chosen])
     scale = costs.max(0)
@@ -144,7 +137,7 @@ def main() -> None:
     print(
         f"seconds of a step = calls · {weights[0] * 1e6:.1f} µs + operations / {1e-9 / weights[1]:,.0f} GFLOP/s"
         + (f" + bytes / {1e-9 / weights[2]:.1f} GB/s" if weights[2] else "")
-        + f", fitted to the {sum(p.use == FITTED for p in asked)} steps so marked\n"
+        + f", fitted to the {sum(p.fitted for p in asked)} steps so marked\n"
     )
     print(
         "| | batch | GFLOP a step | MB written | calls | ms a step, measured | by the model | ratio | images/s |"
@@ -154,19 +147,16 @@ def main() -> None:
         low, middle, high = (1e3 * value for value in each.seconds)
         said = 1e3 * float(each.cost @ weights)
         calls, flop, written = each.cost
-        name = each.point.name + (" (fitted)" if each.point.use == FITTED else "")
+        name = each.point.name + (" (fitted)" if each.point.fitted else "")
         print(
             f"| {name} | {each.batch} | {flop / 1e9:.2f} | {written / 1e6:,.0f} | {calls:,.0f} "
             f"| {middle:.1f} ({low:.1f}–{high:.1f}) | {said:.1f} | {said / middle:.2f} "
             f"| {each.batch / middle * 1e3:,.0f} |"
         )
     told = [
-        abs(float(each.cost @ weights) / each.seconds[1] - 1)
-        for each in measured
-        if each.point.use == PREDICTED
+        abs(float(each.cost @ weights) / each.seconds[1] - 1) for each in measured if not each.point.fitted
     ]
     print(f"\npredicted, not fitted: off by {np.median(told):.0%} in the median, {max(told):.0%} at most")
-    print(f"threads {torch.get_num_threads()}")
 
 
 if __name__ == "__main__":

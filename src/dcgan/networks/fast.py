@@ -65,8 +65,8 @@ class Generator(nn.Module):
 
     With `g_mix`, 5×5 convolutions on the smallest maps come first: there each pixel sees most of the picture, and in
     the frequency domain (`frequency`) they cost a third. The last of them gives as many maps as the next level has,
-    which halves what that level costs and loses nothing. With `paint` "phases" the last level is gone: a 3×3
-    convolution at half the size gives the four pixels of each place.
+    which halves what that level costs (what it gains and loses: docs/results/search.md). With `paint` "phases" the last
+    level is gone: a 3×3 convolution at half the size gives the four pixels of each place.
 
     `fast-28` unconditional has 675k parameters: 7×7×128, mixed to 64 → 14×14×64 → four phases of 1.
     """
