@@ -7,6 +7,7 @@ projection conditioning in D (Miyato & Koyama 2018, eq. 3), class embedding join
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import TypedDict
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
+from dcgan.networks.stages import Stage, through
 from dcgan.recipe import Recipe
 
 WIDEST = 8
@@ -110,14 +112,28 @@ class Generator(nn.Module):
         return maps
 
     def body(self, x: Tensor) -> Tensor:
-        x = self.norms[0](x).relu_()
-        for mix, norm in zip(self.mixes, self.mix_norms, strict=True):
-            x = norm(mix(x)).relu_()
-        for up, norm in zip(self.ups, self.norms[1:], strict=True):
-            x = norm(up(x)).relu_()
+        return through(self.stages(), x)
+
+    def stages(self) -> list[Stage]:
+        """From the head's maps to images."""
+        mixes = zip(self.mixes, self.mix_norms, strict=True)
+        ups = zip(self.ups, self.norms[1:], strict=True)
+        return [
+            Stage("base", partial(_normed, nn.Identity(), self.norms[0])),
+            *(Stage(f"mix{i}", partial(_normed, *layers)) for i, layers in enumerate(mixes, 1)),
+            *(Stage(f"up{i}", partial(_normed, *layers)) for i, layers in enumerate(ups, 1)),
+            Stage("paint", self._painted),
+        ]
+
+    def _painted(self, x: Tensor) -> Tensor:
         x = torch.tanh(self.spread(self.paint(x)))
         top, left = (x.shape[2] - self.size[0]) // 2, (x.shape[3] - self.size[1]) // 2
         return x[:, :, top : top + self.size[0], left : left + self.size[1]]
+
+
+def _normed(layer: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    maps: Tensor = norm(layer(x)).relu_()
+    return maps
 
 
 def _embedding(classes: int, width: int) -> nn.Embedding:
@@ -166,9 +182,18 @@ class Discriminator(nn.Module):
         self.classes = normed(_embedding(recipe.classes, features)) if recipe.classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        for conv in self.convs:
-            x = nn.functional.leaky_relu_(conv(x), self.slope)
-        x = x.flatten(1)
+        return self.verdict(through(self.stages(), x), labels)
+
+    def stages(self) -> list[Stage]:
+        """From images to the last maps, before they are flattened."""
+        return [Stage(f"conv{i}", partial(self._down, conv)) for i, conv in enumerate(self.convs, 1)]
+
+    def _down(self, conv: nn.Module, x: Tensor) -> Tensor:
+        return nn.functional.leaky_relu_(conv(x), self.slope)
+
+    def verdict(self, hidden: Tensor, labels: Tensor | None = None) -> Tensor:
+        """From the last maps to logits (N,)."""
+        x = hidden.flatten(1)
         logits: Tensor = self.judge(x).squeeze(1)
         if self.classes is not None:
             logits = logits + (x * self.classes(labels).to(x.dtype)).sum(1)

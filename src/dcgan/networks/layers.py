@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.stages import Stage, chain, grouped
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -103,16 +104,35 @@ class Upsampler(nn.Sequential):
             x = layer(x)
         return x
 
+    def stages(self) -> list[Stage]:
+        """From the head's maps to images; "base" alone where the head makes the images (the fully connected G)."""
+        names = [isinstance(layer, nn.Unflatten) for layer in self]
+        return grouped(list(self)[names.index(True) + 1 :])
+
 
 class Judge(nn.Sequential):
     """A discriminator without classes, layer by layer: images (N, C, H, W) → float32 logits or float64 probabilities,
     (N,)."""
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        for layer in self:
-            images = layer(images)
-        verdict = images.squeeze(1)
+        return self.verdict(chain(self._split()[0])(images), labels)
+
+    def stages(self) -> list[Stage]:
+        """From images to the last hidden layer, before it is flattened or pooled."""
+        return grouped(self._split()[0])
+
+    def verdict(self, hidden: Tensor, labels: Tensor | None = None) -> Tensor:
+        """From the last hidden layer's maps to logits or probabilities, (N,)."""
+        verdict = chain(self._split()[1])(hidden).squeeze(1)
         return verdict if verdict.dtype == torch.float64 else verdict.float()
+
+    def _split(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """The hidden layers, and the rest: the last layer of weights with the flattening or pooling before it."""
+        layers = list(self)
+        last = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear | nn.Conv2d))
+        while last and isinstance(layers[last - 1], nn.Flatten | GlobalMaxPool):
+            last -= 1
+        return layers[:last], layers[last:]
 
 
 class Probability(nn.Sigmoid):
