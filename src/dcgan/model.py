@@ -1,35 +1,32 @@
-"""A trained model: makes pictures from seeds and scores them; kept as one safetensors file with its recipe inside."""
+"""A trained model: makes pictures from seeds and scores them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from dcgan.data.sampling import BLOCK, generation_block, generation_labels
 from dcgan.errors import DcganError, enough_memory, expect, one_of
-from dcgan.files import write_atomic
 from dcgan.networks import build_networks
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.networks.layers import TwoParts
 from dcgan.objectives import objective
+from dcgan.portable import Portable, read_portable, write_portable
 from dcgan.recipe import Recipe
-from dcgan.training.checkpoint import Damaged, read_metadata, read_weights, sound_classes
+from dcgan.training.checkpoint import Damaged
 from dcgan.training.engine import Engine, to_uint8
-from dcgan.training.state import expected_model, part
+from dcgan.training.state import part
 from dcgan.training.threads import in_order
 
-MODEL_FORMAT = "dcgan-model-1"
+T = TypeVar("T")
+
 MOST = 100_000_000
 UNIT, LIGHT = 16, 1_000_000
 """A body of fewer weights than `LIGHT` is given 16 maps at a time: with 8 a quarter more of the time goes into reading
@@ -124,6 +121,50 @@ class Model:
             for number, (images, labels, scores) in enumerate(self._made(count, seed, wanted, True))
         )
 
+    def latents(
+        self, designs: Sequence[tuple[int, int]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+        """z, float32 (N, z_dim), and class, int64 (N,) or None, of designs given by (seed, index).
+
+        `decode` makes of them what `generate` makes of the seed at that index, where no class is asked for.
+        """
+        recipe = self.recipe
+        z = np.empty((len(designs), recipe.z_dim), np.float32)
+        labels = np.empty(len(designs), np.int64) if recipe.conditional else None
+        for row, (seed, index) in enumerate(designs):
+            block, at = divmod(index, BLOCK)
+            z[row] = generation_block(seed, block, recipe.z_dim, recipe.prior)[at]
+            if labels is not None:
+                labels[row] = generation_labels(seed, block, self.counts)[at]
+        return z, labels
+
+    def decode(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+        """The images, uint8 (N, H, W, C), of any z, float32 (N, z_dim), and classes, int64 (N,), of a model with such.
+
+        The same z gives the same pixels whatever stands beside it, as in `generate`.
+        """
+        recipe = self.recipe
+        if z.ndim != 2 or z.shape[1] != recipe.z_dim:
+            raise DcganError(f"z is {z.shape}: {self.name} takes (N, {recipe.z_dim})")
+        if (labels is None) == recipe.conditional or (labels is not None and labels.shape != (len(z),)):
+            raise DcganError(
+                f"{self.name} takes {'one class for each z' if recipe.conditional else 'no classes'}"
+            )
+
+        def block(number: int) -> NDArray[np.uint8]:
+            here = slice(number * BLOCK, (number + 1) * BLOCK)
+            count = len(z[here])
+            filled = np.zeros((BLOCK, recipe.z_dim), np.float32)
+            filled[:count] = z[here]
+            wanted = None
+            if labels is not None:
+                wanted = np.zeros(BLOCK, np.int64)
+                wanted[:count] = labels[here]
+            return self._compute(filled, wanted, count, False)[0][:count]
+
+        made = self._by_blocks(block, -(-len(z) // BLOCK))
+        return np.concatenate([np.empty((0, recipe.height, recipe.width, recipe.channels), np.uint8), *made])
+
     def _made(
         self, count: int, seed: int, wanted: NDArray[np.int64] | None, scored: bool
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64] | None, NDArray[np.float32]]]:
@@ -145,8 +186,10 @@ class Model:
             images, scores = self._compute(z, labels, BLOCK if scored else size, scored)
             return images[:size], None if labels is None else labels[:size], scores[:size]
 
-        numbers = -(-count // BLOCK)
-        return in_order(block, numbers) if self.engine.device.type == "cpu" else map(block, range(numbers))
+        return self._by_blocks(block, -(-count // BLOCK))
+
+    def _by_blocks(self, block: Callable[[int], T], count: int) -> Iterator[T]:
+        return in_order(block, count) if self.engine.device.type == "cpu" else map(block, range(count))
 
     @torch.inference_mode()
     def _compute(
@@ -202,18 +245,12 @@ class Model:
         """Write the model as one file: weights in float16, recipe and classes in its metadata."""
         modules = {"ema": self.generator, "discriminator": self.discriminator}
         tensors = {
-            f"{role}.{name}": (tensor.half() if tensor.dtype == torch.float32 else tensor).cpu().contiguous()
+            f"{role}.{name}": tensor
             for role, module in modules.items()
             for name, tensor in module.state_dict().items()
         }
-        metadata = {
-            "format": MODEL_FORMAT,
-            "recipe": json.dumps(self.recipe.to_dict()),
-            "classes": json.dumps(list(self.classes)),
-            "counts": json.dumps(self.counts.tolist()),
-            "facts": json.dumps({**self.facts, **(facts or {})}),
-        }
-        write_atomic(path, save_safetensors(tensors, {**metadata, "sha256": _digest(tensors, metadata)}))
+        contents = self.recipe, tensors, self.classes, self.counts.tolist(), {**self.facts, **(facts or {})}
+        write_portable(path, Portable(*contents))
 
 
 def freeze(network: nn.Module) -> None:
@@ -242,44 +279,13 @@ def class_index(name: str, classes: Sequence[str]) -> int:
 
 def load_model(path: Path, engine: Engine | None = None) -> Model:
     """The model in a file written by `Model.save`. Raises `Damaged` in one line for anything else."""
-    metadata = _metadata(path)
-    try:
-        recipe = Recipe.from_json(metadata["recipe"])
-        expected = expected_model(recipe)
-        classes, counts, facts = (json.loads(metadata[name]) for name in ("classes", "counts", "facts"))
-    except DcganError as error:
-        raise Damaged(f"{path}: not a dcgan model: {error}") from None
-    except (KeyError, ValueError, RecursionError):
-        facts = None
-    if not isinstance(facts, dict) or not sound_classes(classes, counts):
-        raise Damaged(f"{path}: not a dcgan model: its metadata is incomplete")
-    tensors = load_safetensors(read_weights(path, expected, half=True))
-    if _digest(tensors, metadata) != metadata.get("sha256"):
-        raise Damaged(f"{path}: damaged: its contents do not match its checksum")
-    whole = {
-        name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()
-    }
-    return Model(path.stem, recipe, whole, classes=classes, counts=counts, facts=facts, engine=engine)
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    metadata = read_metadata(path)
-    if metadata.get("format") != MODEL_FORMAT:
-        raise Damaged(
-            f"{path}: not a model of this version of dcgan: its metadata says format "
-            f"{metadata.get('format', 'nothing')!r:.40}, expected {MODEL_FORMAT!r}"
-        )
-    return metadata
-
-
-def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """sha256 of all that a model file says but this checksum itself."""
-    words = {name: word for name, word in metadata.items() if name != "sha256"}
-    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(
-            tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b""
-        )
-    return digest.hexdigest()
+    read = read_portable(path)
+    return Model(
+        path.stem,
+        read.recipe,
+        read.tensors,
+        classes=read.classes,
+        counts=read.counts,
+        facts=read.facts,
+        engine=engine,
+    )

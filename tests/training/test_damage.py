@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load, save
 
 from dcgan.errors import DcganError
-from dcgan.model import _digest, load_model
+from dcgan.model import load_model
+from dcgan.portable import digest
 from dcgan.run import Run
 from dcgan.training.checkpoint import Damaged, load_checkpoint, read_manifest
 from dcgan.training.journal import read_journal
@@ -362,7 +363,7 @@ def test_a_model_file_that_lies_about_itself_is_refused(
 
 def sealed(tensors: dict[str, torch.Tensor], words: dict[str, str]) -> bytes:
     """A model file whose checksum is right: anyone can compute it."""
-    return save(tensors, {**words, "sha256": _digest(tensors, words)})
+    return save(tensors, {**words, "sha256": digest(tensors, words)})
 
 
 def test_a_model_file_with_other_tensors_is_refused(model_file: bytes, tmp_path: Path) -> None:

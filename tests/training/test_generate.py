@@ -56,6 +56,21 @@ def test_the_same_pixels_labels_and_files_at_any_count(model: Model) -> None:
         assert found.tobytes() == scores[:count].tobytes()
 
 
+def test_a_design_is_made_again_from_its_z_and_class(model: Model) -> None:
+    whole = model.generate(130, seed=3)
+    places = [129, 0, 64, 63, 5]
+    z, labels = model.latents([(3, index) for index in places])
+    assert z.shape == (5, model.recipe.z_dim) and z.dtype == np.float32
+    if labels is not None and whole.labels is not None:
+        assert labels.tolist() == whole.labels[places].tolist()
+    assert model.decode(z, labels).tobytes() == whole.images[places].tobytes()
+    assert model.decode(z[:0], None if labels is None else labels[:0]).shape == (0, 8, 8, 1)
+    with pytest.raises(DcganError, match=r"z is \(5, 3\)"):
+        model.decode(z[:, :3], labels)
+    with pytest.raises(DcganError, match=r"takes (one class for each z|no classes)"):
+        model.decode(z, None if labels is not None else np.zeros(5, np.int64))
+
+
 def test_the_same_png_bytes_every_time_and_nothing_in_them_but_pixels(model: Model) -> None:
     image = model.generate(1, seed=5).images[0]
     first = png(image)

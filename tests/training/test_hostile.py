@@ -23,7 +23,8 @@ from safetensors.torch import load, save
 
 import dcgan
 from dcgan.errors import DcganError
-from dcgan.model import Model, _digest, load_model
+from dcgan.model import Model, load_model
+from dcgan.portable import digest
 from dcgan.recipe import Recipe
 from dcgan.run import checkpoint_model
 from dcgan.training.checkpoint import (
@@ -256,7 +257,7 @@ def sealed(value: Any) -> bytes:
 
 def sealed_model(tensors: dict[str, torch.Tensor], words: dict[str, str]) -> bytes:
     """A model file with a checksum that is right."""
-    return save(tensors, {**words, "sha256": _digest(tensors, words)})
+    return save(tensors, {**words, "sha256": digest(tensors, words)})
 
 
 @pytest.fixture(scope="module")
