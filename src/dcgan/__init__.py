@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dcgan.judge import evaluate
     from dcgan.labels import label
     from dcgan.model import Model
+    from dcgan.probes import probe
     from dcgan.recipe import Recipe
     from dcgan.run import Run
 
@@ -35,6 +36,7 @@ __all__ = [
     "label",
     "load",
     "open_dataset",
+    "probe",
     "resume",
     "train",
 ]
@@ -48,6 +50,7 @@ _HOMES = {
     "label": "dcgan.labels",
     "load": "dcgan.api",
     "open_dataset": "dcgan.data",
+    "probe": "dcgan.probes",
     "resume": "dcgan.api",
     "train": "dcgan.api",
 }

@@ -24,13 +24,27 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     Raises `DcganError` when the system refuses; `path` is then untouched and the temporary file is gone.
     """
     data = encoded(content) if isinstance(content, str) else content
+    with _replaced(path) as descriptor:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of `path` when all has gone well, as in `write_atomic`."""
+    with _replaced(path) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as file:
+        yield file
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[int]:
+    """The descriptor of a temporary file that becomes `path`."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            yield descriptor
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -79,11 +79,18 @@ class Model:
         self.objective = objective(recipe.objective)
         networks = build_networks(recipe)
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
-        for module, role in ((self.generator, "ema"), (self.discriminator, "discriminator")):
+        self.encoder = networks.get("encoder")
+        for role, module in self.networks.items():
             module.load_state_dict(part(tensors, role))
             freeze(self.engine.place(module))
         light = self.engine.device.type == "cpu" and convolution_weights(self.generator) < LIGHT
         self.unit = UNIT if light else BLOCK
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Its networks by the names under which a checkpoint keeps them."""
+        kept = {"ema": self.generator, "discriminator": self.discriminator}
+        return kept if self.encoder is None else {**kept, "encoder": self.encoder}
 
     def generate(
         self, count: int, *, label: str | Sequence[str] | None = None, seed: int = 0, balanced: bool = False
@@ -243,10 +250,9 @@ class Model:
 
     def save(self, path: Path, facts: Mapping[str, Any] | None = None) -> None:
         """Write the model as one file: weights in float16, recipe and classes in its metadata."""
-        modules = {"ema": self.generator, "discriminator": self.discriminator}
         tensors = {
             f"{role}.{name}": tensor
-            for role, module in modules.items()
+            for role, module in self.networks.items()
             for name, tensor in module.state_dict().items()
         }
         contents = self.recipe, tensors, self.classes, self.counts.tolist(), {**self.facts, **(facts or {})}

@@ -65,6 +65,16 @@ COMMANDS = {
         "nearest",
         "Look for copies of training pictures and for repetitions, and draw the 10 closest pairs.",
     ),
+    "features": Place(
+        "features",
+        "features",
+        "Write what the layers of RUN's discriminator, and of its encoder, say of each picture of DATA.",
+    ),
+    "probe": Place(
+        "probe",
+        "probe",
+        "Test how well a linear classifier tells DATA's classes by RUN's features, beside controls.",
+    ),
     "study": Place(
         "study",
         "study",

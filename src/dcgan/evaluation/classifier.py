@@ -123,8 +123,8 @@ def fit_classifier(
         if step % a_pass == 0:
             order = permutation(seed, step // a_pass, count)
         chosen = np.sort(order[step % a_pass * batch :][:batch])  # sorted: they may lie in a file
-        moved = shifted(np.ascontiguousarray(images[chosen]), seed, step)
-        logits = network.classes(network.features(torch.from_numpy(moved).to(device)))
+        seen = torch.from_numpy(shifted(np.ascontiguousarray(images[chosen]), seed, step)).to(device)
+        logits = network.classes(network.features(seen))
         loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]).to(device))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -143,11 +143,17 @@ def shifted(images: NDArray[np.uint8], seed: int, step: int) -> NDArray[np.uint8
     down, right = (
         draw.integers(-most, most + 1, (count, 1)) for most in (round(height / 14), round(width / 14))
     )
+    return moved(images, down, right)
+
+
+def moved(images: NDArray[np.uint8], down: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """uint8 NCHW → the same, each picture moved by its own whole pixels, int64 (N, 1); its border is repeated."""
+    height, width = images.shape[2:]
     rows = np.clip(np.arange(height) + down, 0, height - 1)
     columns = np.clip(np.arange(width) + right, 0, width - 1)
-    each = np.arange(count)[:, None, None]
-    moved = images.transpose(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]]
-    return np.ascontiguousarray(moved.transpose(0, 3, 1, 2))
+    each = np.arange(len(images))[:, None, None]
+    result = images.transpose(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]]
+    return np.ascontiguousarray(result.transpose(0, 3, 1, 2))
 
 
 @torch.no_grad()

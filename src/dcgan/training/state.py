@@ -17,8 +17,9 @@ from dcgan.training.ema import Average
 from dcgan.training.engine import Engine
 
 ADAM = ("step", "exp_avg", "exp_avg_sq")
-MODEL_ROLES = ("ema", "discriminator")
-"""What a finished model needs: the averaged generator, and the discriminator that scores its images."""
+MODEL_ROLES = ("ema", "discriminator", "encoder")
+"""What a finished model needs: the averaged generator, the discriminator that scores its images, and, where it has one,
+the encoder that finds an image's z."""
 
 
 def state_tensors(method: Method, average: Average) -> dict[str, Tensor]:

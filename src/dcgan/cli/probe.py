@@ -1,0 +1,101 @@
+"""`dcgan probe`: what features learned without labels are worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dcgan.cli.features import Layers, Pool, Resize, asked_layers
+from dcgan.cli.generate import From
+from dcgan.cli.lists import Json
+from dcgan.cli.screen import progress, say, tell
+from dcgan.cli.train import RunsDir
+
+if TYPE_CHECKING:
+    from dcgan.analysis.probe.probe import Probed
+
+
+def probe(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run or a model.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A named set with classes, or a path of such.")],
+    labels_per_class: Annotated[
+        int | None, typer.Option(help="Labels of each class to learn from. [default: all there are]")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Draws of so many labels.")] = 100,
+    controls: Annotated[
+        str, typer.Option(help="What stands beside: of pixels, pca, untrained, kmeans, cnn; all; none.")
+    ] = "pixels,pca,untrained",
+    layers: Layers = "all",
+    pool: Pool = 4,
+    kmeans_units: Annotated[int, typer.Option(help="Means of the k-means features.")] = 800,
+    trials: Annotated[int, typer.Option(help="Trials of the random search for the supervised network.")] = 64,
+    resize: Resize = False,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for probe.json and probe.png.")] = None,
+    from_: From = "best",
+    as_json: Json = False,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Test how well a linear classifier tells DATA's classes by RUN's features, beside controls.
+
+    An L2-SVM on standardised features; its C is chosen on held-out training pictures. With --labels-per-class, the mean
+    over many draws of so many labels. Controls: raw pixels; principal components; the same networks untrained;
+    single-layer k-means (minutes); cnn, a network of the discriminator's architecture trained with the same labels, its
+    settings found by random search (an hour with all labels).
+
+    \b
+    Examples:
+      dcgan probe clothes fashion-mnist
+      dcgan probe clothes fashion-mnist --labels-per-class 100 --controls all --out probe
+      dcgan probe shoes ./shoes --layers conv3
+    """
+    from dcgan.analysis.probe.controls import CONTROLS
+    from dcgan.files import make_folder, write_atomic, write_json
+    from dcgan.probes import Asked
+    from dcgan.probes import probe as measure
+    from dcgan.report.bars import Bar, bars
+
+    wanted = {"all": CONTROLS, "none": ()}.get(controls, _words(controls))
+    asked = Asked(
+        labels_per_class, draws, asked_layers(layers), pool, wanted, kmeans_units, trials, seed=seed
+    )
+    target = None if out is None else make_folder(out)
+    with progress("probe") as update:
+        found = list(
+            measure(
+                run, data, asked, start=from_, resize=resize, runs_dir=runs_dir, tell=tell, progress=update
+            )
+        )
+    if target:
+        facts: dict[str, Any] = {"data": data, "seed": seed, "labels_per_class": labels_per_class}
+        write_json(target / "probe.json", {**facts, "rows": [one.as_json() for one in found]})
+        drawn = [Bar(one.features, one.accuracy, one.interval, one is found[0]) for one in found]
+        write_atomic(target / "probe.png", bars(drawn, f"{data}: accuracy on pictures not learned from"))
+    if as_json:
+        say(json.dumps([one.as_json() for one in found]))
+        return
+    for line in table(found):
+        say(line)
+    if target:
+        say(f"written   {target / 'probe.json'}, {target / 'probe.png'}")
+
+
+def table(found: list[Probed]) -> list[str]:
+    """The result as lines: a row for each kind of features."""
+    first = found[0]
+    given = f"{first.labels:,} labels, tested on {first.tested:,} pictures"
+    lines = [f"{'features':<24}{'numbers':>9}  accuracy            C        {given}"]
+    for one in found:
+        share = f"{100 * one.accuracy:.2f} % ± {100 * one.interval:.2f}"
+        numbers = f"{one.numbers:,}" if one.numbers else "–"
+        chosen = f"{one.c:g}" if one.c else f"best of {one.facts['trials']} trials"
+        draws = f"{len(one.draws)} draws" if len(one.draws) > 1 else ""
+        lines.append(f"{one.features[:23]:<24}{numbers:>9}  {share:<18}  {chosen:<8} {draws}".rstrip())
+    return lines
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
