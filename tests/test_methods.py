@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from dcgan.errors import DcganError
 from dcgan.methods import METHODS, Batch, build_method
 from dcgan.networks import build_networks
 from dcgan.objectives import objective
@@ -120,7 +121,8 @@ def step_by_hand(recipe: Recipe, one, data: Batch, step: int) -> dict[str, torch
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        *((name, {}) for name in PRESETS),
+        *((name, {}) for name in PRESETS if preset(name).recipe.method == "adversarial"),
+        ("rdcgan", {"method": "adversarial"}),
         ("fast-28", {"objective": "bce"}),
         ("fast-28", {"objective": "hinge"}),
         ("fast-28", {"updates": "together"}),
@@ -191,7 +193,64 @@ def test_learning_rate_zero_freezes_a_network() -> None:
 
 def test_every_method_is_reachable_from_a_recipe() -> None:
     for name in METHODS:
-        assert method(tiny(method=name)).networks.keys() >= {"generator", "discriminator"}
+        preset_name = "rdcgan" if name == "regularized" else "fast-28"
+        assert method(tiny(preset_name, method=name)).networks.keys() >= {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_the_regularized_step_is_the_papers(reduction: str) -> None:
+    """D once, then E and G twice, each from the weights that the one before has left (L_D, L_E, L_G of the method)."""
+    recipe = tiny("rdcgan", adam_eps=1.0, g_lr=0.02, d_lr=0.03, reconstruction=0.7, reduction=reduction)
+    ours, data = method(recipe), batch(recipe)
+    g, d, e = (copy.deepcopy(ours.networks[role]) for role in ("generator", "discriminator", "encoder"))
+    optimizers = {
+        network: torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.999), eps=1.0)
+        for network, rate in ((g, 0.02), (d, 0.03), (e, 0.02))
+    }
+    bce = nn.functional.binary_cross_entropy_with_logits
+
+    def said(images: torch.Tensor, target: float) -> torch.Tensor:
+        logits = d(images)
+        return bce(logits, torch.full_like(logits, target))
+
+    def encoded() -> torch.Tensor:
+        drawn = g(e(data.real))
+        squares = (data.real - drawn) ** 2
+        error = squares.sum((1, 2, 3)).mean() if reduction == "sum" else squares.mean()
+        return said(drawn, 1) + 0.7 * error
+
+    def move(network: nn.Module, loss: torch.Tensor) -> None:
+        optimizers[network].zero_grad()
+        loss.backward(inputs=list(network.parameters()))
+        optimizers[network].step()
+
+    fake = g(data.z)
+    move(d, said(data.real, 1) + said(fake.detach(), 0))
+    for number in range(2):
+        if number:
+            fake = g(data.z)
+        move(e, encoded())
+        again = encoded()
+        move(g, said(fake, 1) + again)
+    told = ours.step(data, 0)
+    for role, network in (("generator", g), ("discriminator", d), ("encoder", e)):
+        for (name, expected), actual in zip(
+            network.named_parameters(), ours.networks[role].parameters(), strict=True
+        ):
+            assert torch.allclose(actual, expected, rtol=1e-3, atol=2e-5), f"{role}.{name}"
+    assert 0 <= told["reconstruction"] <= 4
+    assert told["loss_e"] > 0.7 * told["reconstruction"]
+
+
+def test_what_the_regularized_method_cannot_do() -> None:
+    with pytest.raises(DcganError, match="network=fast has none: use rdcgan"):
+        method(tiny(method="regularized"))
+    with pytest.raises(DcganError, match="updates=together: method=regularized has one order"):
+        method(tiny("rdcgan", updates="together"))
+
+
+def test_a_dcgan_of_the_same_shape_has_no_encoder() -> None:
+    assert method(tiny("rdcgan", method="adversarial")).networks.keys() == {"generator", "discriminator"}
 
 
 @pytest.mark.parametrize("updates", ["d-then-g", "together", "in-turn"])

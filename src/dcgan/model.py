@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dcgan.asked import check_count, check_shape, wanted_classes
 from dcgan.data.sampling import BLOCK, generation_block, generation_labels
-from dcgan.errors import DcganError, enough_memory, expect, one_of
+from dcgan.errors import DcganError, enough_memory
 from dcgan.networks import build_networks
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.networks.layers import TwoParts
@@ -27,7 +28,6 @@ from dcgan.training.threads import in_order
 
 T = TypeVar("T")
 
-MOST = 100_000_000
 UNIT, LIGHT = 16, 1_000_000
 """A body of fewer weights than `LIGHT` is given 16 maps at a time: with 8 a quarter more of the time goes into reading
 its weights, with 64 into memory fresh from the system, and the first picture waits for as many. A heavier body gets all
@@ -219,34 +219,44 @@ class Model:
     def _asked(
         self, count: int, seed: int, label: str | Sequence[str] | None, balanced: bool
     ) -> NDArray[np.int64] | None:
-        """The classes to take in turn, None where they are drawn; raises `DcganError` for what cannot be."""
-        expect("n", count, (int, np.integer), "a whole number")
-        expect("seed", seed, (int, np.integer), "a whole number")
-        if not 1 <= count <= MOST:
-            raise DcganError(f"-n is {count}: must be from 1 to {MOST:,}")
-        if not 0 <= seed < 2**63:
-            raise DcganError(f"--seed is {seed}: must be from 0 to {2**63 - 1}")
-        return self._wanted(label, balanced)
+        check_count(count, seed)
+        return wanted_classes(self.name, self.classes, label, balanced)
 
-    def _wanted(self, label: str | Sequence[str] | None, balanced: bool) -> NDArray[np.int64] | None:
-        expect("balanced", balanced, bool, "true or false")
-        if label is None and not balanced:
-            return None
-        if label is not None and balanced:
-            raise DcganError("--label and --balanced are two ways to say which classes: give one of them")
-        if not self.recipe.conditional:
+    def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """z, float32 (N, z_dim), that the encoder finds for uint8 (N, C, H, W) or (N, H, W, C).
+
+        Raises `DcganError` for a model without an encoder, or pictures of another shape.
+        """
+        encoder = self._encoder()
+        recipe = self.recipe
+        shape = recipe.channels, recipe.height, recipe.width
+        if images.shape[1:] == (*shape[1:], shape[0]):
+            images = images.transpose(0, 3, 1, 2)
+        check_shape(images, shape)
+
+        @torch.inference_mode()
+        def block(number: int) -> NDArray[np.float32]:
+            some = images[number * BLOCK : (number + 1) * BLOCK]
+            filled = np.zeros((BLOCK, *shape), np.uint8)
+            filled[: len(some)] = some
+            found: Tensor = encoder(self.engine.scaled(self.engine.tensor(filled)))
+            z: NDArray[np.float32] = found[: len(some)].float().cpu().numpy()
+            return z
+
+        parts = self._by_blocks(block, -(-len(images) // BLOCK))
+        return np.concatenate([np.empty((0, recipe.z_dim), np.float32), *parts])
+
+    def reconstruct(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """G(E(x)), uint8 (N, H, W, C), of uint8 (N, C, H, W) or (N, H, W, C)."""
+        return self.decode(self.encode(images))
+
+    def _encoder(self) -> nn.Module:
+        if self.encoder is None:
             raise DcganError(
-                f"{self.name} was trained without labels, so it cannot be asked for a class: train with --labels"
+                f"{self.name} has no encoder: train one with `dcgan train DATA --preset rdcgan`, or find the z of an "
+                "image with `dcgan invert`"
             )
-        if label is None:
-            return np.arange(len(self.classes), dtype=np.int64)
-        expect("label", label, (str, Sequence), "the name of a class, or several")
-        names = [label] if isinstance(label, str) else list(label)
-        if not names:
-            raise DcganError(f"label is {label!r:.80}: expected the name of a class, or several")
-        for name in names:
-            expect("label", name, str, "the name of a class")
-        return np.array([class_index(name, self.classes) for name in names], np.int64)
+        return self.encoder
 
     def save(self, path: Path, facts: Mapping[str, Any] | None = None) -> None:
         """Write the model as one file: weights in float16, recipe and classes in its metadata."""
@@ -271,16 +281,6 @@ def convolution_weights(generator: nn.Module) -> int:
     """How many weights the convolutions have."""
     parts = (part for part in generator.modules() if isinstance(part, Conv2d | ConvTranspose2d))
     return sum(part.weight.numel() for part in parts)
-
-
-def class_index(name: str, classes: Sequence[str]) -> int:
-    """The index of a class by name; case counts only where two classes differ in nothing else."""
-    if name in classes:
-        return list(classes).index(name)
-    folded = [known.casefold() for known in classes]
-    if folded.count(name.casefold()) == 1:
-        return folded.index(name.casefold())
-    raise one_of("label", name, classes)
 
 
 def load_model(path: Path, engine: Engine | None = None) -> Model:

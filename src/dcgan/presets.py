@@ -85,6 +85,8 @@ PRESETS = dict([
         weight_decay=1e-5, keras=False),
     _published("pytorch-64", 64, 3, "PyTorch's example", "what most people start from",
         **_adam(2e-4, 0.5), **_SIGMOID, z_dim=100, batch=64, epochs=25.0, keras=False),
+    _published("rdcgan", 28, 1, "Mehralian & Karasfi 2018", "a DCGAN with an encoder: features and reconstructions",
+        **_adam(2e-4, 0.5), method="regularized", z_dim=100, batch=64, epochs=100.0, keras=False),
 ])
 # fmt: on
 

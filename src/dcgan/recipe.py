@@ -21,6 +21,9 @@ FIXED = frozenset(
 )
 """Fields beside the networks' switches that a run keeps from its first step to its last."""
 
+REGULARIZED = frozenset({"reconstruction", "reduction"})
+"""Fields that only the regularized method obeys."""
+
 PROBABILITY_OBJECTIVES = frozenset({"bce-probability"})
 """Objectives that take a discriminator's probabilities; all others take its logits."""
 
@@ -86,6 +89,11 @@ class Recipe:
     g_layers: int = _key(2, "G: transposed convolutions, 2 or 4", range=(2, 4), architecture=True)
     d_layers: int = _key(2, "D: convolutions, 2 or 4", range=(2, 4), architecture=True)
 
+    maps: int = _key(8, "G, D and E: feature maps at the finest level", range=(1, 1024), architecture=True)
+    encoder: str = _key(
+        "tanh", "E: what its last layer ends in", choices=("tanh", "linear"), architecture=True
+    )
+
     updates: str = _key(
         "d-then-g",
         "order of the updates",
@@ -111,6 +119,10 @@ class Recipe:
     gamma: float = _key(0.0, "weight of the zero-centred gradient penalties R1 and R2", range=(0.0, 1e6))
     penalty_every: int = _key(
         4, "steps from one penalty to the next; its weight grows as much", range=(1, 1000)
+    )
+    reconstruction: float = _key(1.0, "weight λ of the encoder's reconstruction error", range=(0.0, 1e6))
+    reduction: str = _key(
+        "sum", "the squared reconstruction error over the numbers of an image", choices=("sum", "mean")
     )
     anneal: int = _key(
         0,

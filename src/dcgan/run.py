@@ -17,6 +17,9 @@ from dcgan.training import folder as layout
 from dcgan.training.journal import read_journal
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dcgan.model import Block, Generated, Model
     from dcgan.training.engine import Engine
 
@@ -133,6 +136,14 @@ class Run:
     ) -> Iterator[Block]:
         """New images by blocks, with D's scores: see `Model.blocks`."""
         return self._model.blocks(count, label=label, seed=seed, balanced=balanced)
+
+    def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The z of pictures, by the run's encoder: see `Model.encode`."""
+        return self._model.encode(images)
+
+    def reconstruct(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The pictures that the generator draws for that z: see `Model.reconstruct`."""
+        return self._model.reconstruct(images)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, {self.state})"

@@ -152,7 +152,7 @@ def _print_recipe(recipe: Recipe) -> None:
     from rich.table import Table
 
     from dcgan.networks import FAMILIES
-    from dcgan.recipe import FIELDS, NO_BUDGET
+    from dcgan.recipe import FIELDS, NO_BUDGET, REGULARIZED
 
     switches = FAMILIES[recipe.network].switches
     given = {"preset", "height", "width", "channels", "classes"}
@@ -163,6 +163,8 @@ def _print_recipe(recipe: Recipe) -> None:
     for name, spec in FIELDS.items():
         value, metadata = getattr(recipe, name), spec.metadata
         if name in given or (metadata["architecture"] and name not in switches):
+            continue
+        if name in REGULARIZED and recipe.method != "regularized":
             continue
         if name in NO_BUDGET and not value:
             continue

@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn, optim
 
 from dcgan.errors import one_of
-from dcgan.methods import adversarial
+from dcgan.methods import adversarial, regularized
 from dcgan.methods.batch import Batch
 from dcgan.recipe import Recipe
 
@@ -39,6 +39,7 @@ class Method(Protocol):
 
 METHODS: dict[str, Callable[[Recipe, dict[str, nn.Module], Autocast, Mean], Method]] = {
     "adversarial": adversarial.Adversarial,
+    "regularized": regularized.Regularized,
 }
 
 

@@ -58,8 +58,8 @@ class Adversarial:
         self.objective = objective(recipe.objective)
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         self.optimizers: dict[str, optim.Optimizer] = {
-            "generator": _adam(recipe, self.generator.parameters(), recipe.g_lr),
-            "discriminator": _adam(recipe, self.discriminator.parameters(), recipe.d_lr),
+            "generator": adam(recipe, self.generator.parameters(), recipe.g_lr),
+            "discriminator": adam(recipe, self.discriminator.parameters(), recipe.d_lr),
         }
         # Without batch norm in D an image's logit is its own affair, and one pass over both halves costs less.
         self.normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
@@ -233,7 +233,7 @@ class Adversarial:
         """Let the optimizer of `role` take its `step`-th step, from 0, by the mean gradient of all ranks."""
         optimizer = self.optimizers[role]
         self.mean_(p.grad for p in self.networks[role].parameters() if p.grad is not None)
-        rate = self.recipe.g_lr if role == "generator" else self.recipe.d_lr
+        rate = self.recipe.d_lr if role == "discriminator" else self.recipe.g_lr
         for group in optimizer.param_groups:
             group["lr"] = rate * self._rate()
         if self.recipe.adam_form == "keras":
@@ -266,7 +266,8 @@ def _twice(labels: Tensor | None) -> Tensor | None:
     return None if labels is None else labels.repeat(2)
 
 
-def _adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:
+def adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:
+    """The recipe's Adam over the weights of one network."""
     betas = recipe.beta1, recipe.beta2
     return Adam(
         parameters, lr, betas=betas, eps=recipe.adam_eps, weight_decay=recipe.weight_decay, fused=True

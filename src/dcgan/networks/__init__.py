@@ -17,6 +17,7 @@ from dcgan.networks import (
     mnist_gan_2018,
     paper_64,
     pytorch_64,
+    rdcgan,
 )
 from dcgan.recipe import FIELDS, Recipe
 
@@ -25,7 +26,8 @@ from dcgan.recipe import FIELDS, Recipe
 class Family:
     """One pair of networks and what a recipe can change about them.
 
-    build: a recipe's networks by role, at least "generator" and "discriminator". A generator maps z, float
+    build: a recipe's networks by role, at least "generator" and "discriminator"; an "encoder" maps images to z,
+        (N, z_dim). A generator maps z, float
         (N, z_dim), and labels, int64 (N,) or None, to images (N, C, H, W) in [-1, 1]; a discriminator maps images and
         labels to float32 logits, or to float64 probabilities where the recipe's head is a sigmoid, (N,).
     sizes: the smallest and the largest side in pixels that it makes.
@@ -56,6 +58,7 @@ FAMILIES: dict[str, Family] = {
     "fashion-maxpool": Family(fashion_maxpool.build, (8, 64), dict.fromkeys(_MAXPOOL, ())),
     "paper-64": Family(paper_64.build, (64, 64), _SIGMOID),
     "pytorch-64": Family(pytorch_64.build, (64, 64), _SIGMOID),
+    "rdcgan": Family(rdcgan.build, (8, 128), {"slope": (), "maps": (), "encoder": ()}),
 }
 
 

@@ -58,7 +58,9 @@ def summarize(recipe: Recipe) -> dict[str, list[Layer]]:
         rows = {}
         images = torch.zeros(2, recipe.channels, recipe.height, recipe.width)
         rows["generator"] = _rows(networks["generator"], z, labels)
-        rows["discriminator"] = _rows(networks["discriminator"], images, labels)
+        for role in ("discriminator", "encoder"):
+            if role in networks:
+                rows[role] = _rows(networks[role], images, labels)
     return rows
 
 

@@ -117,6 +117,8 @@ class Trainer:
             batch = self.batch(0)
             with self.engine.autocast():
                 networks["discriminator"](networks["generator"](batch.z, batch.labels), batch.labels)
+                if "encoder" in networks:
+                    networks["encoder"](batch.real)
 
         # What one rank of a machine finds and keeps, the others take: two that measure at once disturb each other.
         machine = f"torch {torch.__version__} on {cpu_name()}"

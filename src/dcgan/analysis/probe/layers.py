@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
+from dcgan.asked import check_shape
 from dcgan.errors import DcganError
 from dcgan.model import Model
 from dcgan.networks.stages import Staged
@@ -145,16 +146,6 @@ def model_features(model: Model, layers: str | Sequence[str] = "all", pool: int 
         networks[ENCODER] = model.encoder
     recipe = model.recipe
     return LayerFeatures(networks, model.engine, (recipe.channels, recipe.height, recipe.width), layers, pool)
-
-
-def check_shape(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
-    """Raise `DcganError` for pictures that are not uint8 (N, *shape)."""
-    if images.dtype != np.uint8 or images.shape[1:] != shape:
-        channels, height, width = shape
-        raise DcganError(
-            f"pictures are {images.dtype} {images.shape}: this model takes uint8 (N, {channels}, {height}, {width}); "
-            f"open them with size=({height}, {width}) and channels={channels}"
-        )
 
 
 def _chosen(networks: Mapping[str, Staged], layers: str | Sequence[str]) -> dict[str, frozenset[str]]:
