@@ -89,7 +89,9 @@ def test_the_encoder_is_kept_with_the_model(run: dcgan.Run, digits: Dataset, tmp
 
 
 def test_a_model_without_an_encoder_says_what_has_one(trained: dcgan.Run, digits: Dataset) -> None:
-    with pytest.raises(DcganError, match="tiny has no encoder: train one with `dcgan train DATA --preset rdcgan`"):
+    with pytest.raises(
+        DcganError, match="tiny has no encoder: train one with `dcgan train DATA --preset rdcgan`"
+    ):
         trained.encode(digits.images[:2])
 
 

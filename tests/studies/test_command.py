@@ -41,12 +41,18 @@ def test_without_a_name_it_lists_them(command: Command) -> None:
         "gan-vs-dcgan",
         "fashion-2020",
         "failures",
+        "linear-probe",
+        "few-labels",
+        "rdcgan",
     ]
     status, out, _ = command("--json")
     assert {row["name"]: row["runs"] for row in json.loads(out)} == {
         "gan-vs-dcgan": 3,
         "fashion-2020": 1,
         "failures": 7,
+        "linear-probe": 5,
+        "few-labels": 2,
+        "rdcgan": 6,
     }
 
 
