@@ -26,7 +26,7 @@ from dcgan.training.engine import Engine
 Progress = Callable[[int, int], None]
 
 TRIALS = 64
-SEEN, FEWEST_PASSES, MOST_PASSES = 60_000, 2, 60
+SEEN, FEWEST_PASSES, MOST_PASSES = 30_000, 1, 60
 """Pictures seen in one training, within these passes over the labelled ones."""
 BLOCK = 500
 
