@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from dcgan.model import convolution_weights
 from dcgan.networks import build_networks
+from dcgan.networks.convolution import convolution_weights
 from dcgan.presets import PRESETS, preset
 from dcgan.recipe import Recipe
 from dcgan.training.engine import Engine

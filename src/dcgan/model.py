@@ -16,7 +16,7 @@ from dcgan.asked import check_count, check_shape, wanted_classes
 from dcgan.data.sampling import BLOCK, generation_block, generation_labels
 from dcgan.errors import DcganError, enough_memory
 from dcgan.networks import build_networks
-from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.convolution import convolution_weights, freeze
 from dcgan.networks.layers import TwoParts
 from dcgan.objectives import objective
 from dcgan.portable import Portable, read_portable, write_portable
@@ -267,20 +267,6 @@ class Model:
         }
         contents = self.recipe, tensors, self.classes, self.counts.tolist(), {**self.facts, **(facts or {})}
         write_portable(path, Portable(*contents))
-
-
-def freeze(network: nn.Module) -> None:
-    """Evaluation mode, no gradients by weights, and what convolutions compute of their weights alone is kept."""
-    network.eval().requires_grad_(False)
-    for layer in network.modules():
-        if isinstance(layer, Conv2d | ConvTranspose2d):
-            layer.frozen = True
-
-
-def convolution_weights(generator: nn.Module) -> int:
-    """How many weights the convolutions have."""
-    parts = (part for part in generator.modules() if isinstance(part, Conv2d | ConvTranspose2d))
-    return sum(part.weight.numel() for part in parts)
 
 
 def load_model(path: Path, engine: Engine | None = None) -> Model:

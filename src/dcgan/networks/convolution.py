@@ -128,6 +128,23 @@ class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
         return y if y.shape[2:] == size else y[:, :, : size[0], : size[1]]
 
 
+Layer = Conv2d | ConvTranspose2d
+
+
+def freeze(network: nn.Module) -> None:
+    """Evaluation mode, no gradients by weights, and what convolutions compute of their weights alone is kept."""
+    network.eval().requires_grad_(False)
+    for layer in network.modules():
+        if isinstance(layer, Layer):
+            layer.frozen = True
+
+
+def convolution_weights(generator: nn.Module) -> int:
+    """How many weights the convolutions have."""
+    parts = (part for part in generator.modules() if isinstance(part, Layer))
+    return sum(part.weight.numel() for part in parts)
+
+
 def _geometry(x: Tensor, weight: Tensor, stride: int, pads: Pads) -> Geometry:
     kernel, (left, right, top, bottom) = weight.shape[2], pads
     size = x.shape[2], x.shape[3]

@@ -23,14 +23,12 @@ from dcgan.data.named.fetch import cache_folder
 from dcgan.errors import DcganError
 from dcgan.files import make_folder, write_json
 from dcgan.networks import evaluating
-from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.convolution import Layer
 
 TOLERANCE = 2**-6
 """Relative Frobenius norm of the difference. Rounding to bf16's eight bits gives 2⁻⁹ to 2⁻⁸; a wrong kernel about 1."""
 IMAGES, TRIES = 16, 3
 """Images of the trial, and timings of each way, of which the fastest counts."""
-
-Layer = Conv2d | ConvTranspose2d
 
 
 @dataclass(frozen=True)
