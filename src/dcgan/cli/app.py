@@ -65,6 +65,27 @@ COMMANDS = {
         "nearest",
         "Look for copies of training pictures and for repetitions, and draw the 10 closest pairs.",
     ),
+    "walk": Place(
+        "walk",
+        "walk",
+        "Walk through latent space from design to design, as a grid and an animation, "
+        "and measure how evenly they change.",
+    ),
+    "arithmetic": Place(
+        "arithmetic",
+        "arithmetic",
+        'Calculate with concepts in latent space, "a - b + c": the answer, 8 neighbours, and the same on pixels.',
+    ),
+    "directions": Place(
+        "directions",
+        "directions",
+        "Find directions in latent space: of attributes, by logistic regression, and without labels, by PCA.",
+    ),
+    "invert": Place(
+        "invert",
+        "invert",
+        "Find the point in latent space whose picture is nearest to an image, so that it can be walked and edited.",
+    ),
     "study": Place(
         "study",
         "study",
