@@ -23,7 +23,7 @@ def invert(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     label: Annotated[str | None, typer.Option(help="Class of the pictures. [default: all are tried]")] = None,
     steps: Annotated[int, typer.Option(help="Steps of the optimisation.")] = 300,
-    starts: Annotated[int, typer.Option(help="How many z it goes on from.")] = 16,
+    starts: Annotated[int, typer.Option(help="How many z it goes on from.")] = 32,
     prior: Annotated[
         float, typer.Option(help="Weight of the prior: more keeps z where the model is at home.")
     ] = 0.002,

@@ -80,7 +80,7 @@ def _encoder() -> str:
 
 
 def _mp4(frames: Images, fps: float) -> bytes:
-    """H.264 of even sides, as players want it; one thread and no date in it, so that the same frames give the same file.
+    """H.264 of even sides, as players want it; one thread and no date in it: the same frames give the same file.
 
     Raises `DcganError` where ffmpeg fails.
     """

@@ -34,14 +34,15 @@ POOL = 512
 
 @dataclass(frozen=True)
 class Settings:
-    """starts: how many z go on from. steps: of Adam, each. rate: its learning rate, which goes to 0 by half a cosine.
+    """starts: how many z it goes on from, of which the best quarter is left after a third of the steps. steps: of Adam.
 
-    prior, feature: weights of the terms above, of pixels in [-1, 1].
+    rate: Adam's learning rate, which goes to 0 by half a cosine. prior, feature: weights of the terms above, of pixels
+    in [-1, 1]. Chosen on 7 test pictures of Fashion-MNIST and its shipped model, one seed: docs/latent.md.
     """
 
-    starts: int = 16
+    starts: int = 32
     steps: int = 300
-    rate: float = 0.1
+    rate: float = 0.2
     prior: float = 0.002
     feature: float = 0.0
 
@@ -86,7 +87,7 @@ def invert(
 ) -> Inverted:
     """The points of pictures, uint8 (N, H, W, C). label: their class; None tries all that the model has.
 
-    A picture's point is the same whatever other pictures stand beside it. progress: (steps done, of how many).
+    A picture's point is the same whatever other pictures stand beside it. progress: (pictures done, of how many).
     """
     chosen = settings or Settings()
     chosen.check()
@@ -102,12 +103,14 @@ def invert(
         if guess is not None:
             encoded[at] = rmse(decoded(model, guess), image).min()
             begin = joined([guess, begin])
-        done = (at * chosen.steps, len(images) * chosen.steps)
-        ended = _descend(model, image, begin, chosen, progress, done)
+        first = chosen.steps // 3
+        half = _descend(model, image, begin, chosen, range(first))
+        half = _nearest(model, half, image, -(-len(half) // 4))
+        ended = _descend(model, image, half, chosen, range(first, chosen.steps))
         # The starts stand beside what became of them: where descent made it worse, it is not taken.
-        candidates = joined([ended, begin])
-        best = int(rmse(decoded(model, candidates), image).argmin())
-        point = candidates[[best]]
+        point = _nearest(model, joined([ended, begin]), image, 1)
+        if progress:
+            progress(at + 1, len(images))
         found.append(Points(point.z, point.mixture, (names[at],)))
         starts[at] = errors[rows].min()
     points = joined(found)
@@ -169,15 +172,8 @@ def _guessed(model: Model, image: Images, begin: Points, label: int | None) -> P
     return Points(np.repeat(z, len(classes), 0), mixture, ("",) * len(classes))
 
 
-def _descend(
-    model: Model,
-    image: Images,
-    begin: Points,
-    chosen: Settings,
-    progress: Progress | None,
-    done: tuple[int, int],
-) -> Points:
-    """Adam on the z of all starts at once; their classes stay."""
+def _descend(model: Model, image: Images, begin: Points, chosen: Settings, steps: range) -> Points:
+    """These of all steps of Adam, on the z of all starts at once; their classes stay."""
     engine, recipe = model.engine, model.recipe
     generator = cast("TwoParts", model.generator)
     wanted = engine.scaled(engine.tensor(np.ascontiguousarray(image.transpose(2, 0, 1)[None])))
@@ -187,23 +183,25 @@ def _descend(
     z = engine.tensor(begin.z.copy()).requires_grad_(True)
     optimizer = torch.optim.Adam([z], lr=chosen.rate)
     with torch.enable_grad():
-        for step in range(chosen.steps):
+        for step in steps:
             optimizer.param_groups[0]["lr"] = chosen.rate * (1 + np.cos(np.pi * step / chosen.steps)) / 2
             made = generator.body(generator.head(z, mixture)).float()
             loss = (made - wanted).square().mean((1, 2, 3))
             if recipe.prior == "normal":
                 loss = loss + chosen.prior * z.square().mean(1)
             if features and aim is not None:
-                loss = loss + chosen.feature * (features.tensor_features((made + 1) / 2) - aim).square().mean(
-                    1
-                )
+                off = features.tensor_features((made + 1) / 2) - aim
+                loss = loss + chosen.feature * off.square().mean(1)
             (z.grad,) = torch.autograd.grad(loss.sum(), [z])
             optimizer.step()
             if recipe.prior == "uniform":
                 _clamp(z)
-            if progress:
-                progress(done[0] + step + 1, done[1])
     return Points(z.detach().cpu().numpy(), begin.mixture, begin.names)
+
+
+def _nearest(model: Model, points: Points, image: Images, count: int) -> Points:
+    """The `count` points whose pictures are nearest, the nearest first."""
+    return points[np.argsort(rmse(decoded(model, points), image), kind="stable")[:count]]
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from dcgan.model import Model
 
 MOST_POINTS, MOST_STEPS = 100, 500
 MOST_PICTURES = 20_000
+LONGEST_NAME = 34
 REACH = 3.0
 """Standard deviations to each side that a direction is followed."""
 
@@ -81,7 +82,7 @@ def along(points: Points, direction: NDArray[np.float32], name: str, reach: floa
             mixture = None if points.mixture is None else np.repeat(points.mixture[at : at + 1], len(t), 0)
             return Points(z, mixture, (points.names[at],) * len(t))
 
-        return Leg(f"{points.names[at]}: {name} −{reach:g}σ … +{reach:g}σ", way)
+        return Leg(f"{points.names[at]} along {name}", way)
 
     return Walk(tuple((leg(at),) for at in range(len(points))), False)
 
@@ -120,7 +121,7 @@ def frames(images: Images, closed: bool) -> Images:
 def picture(walk: Walk, images: Images, found: list[Sharpness], caption: str) -> Images:
     """A row for each leg, its name and sharpness before it: uint8 HWC. images: of `sampled`."""
     names = [
-        f"{leg.name}  ({_number(one.value)})"
+        f"{_short(leg.name)}  ({_number(one.value)})"
         for leg, one in zip((leg for track in walk.tracks for leg in track), found, strict=True)
     ]
     return rows_picture(list(images.reshape(-1, *images.shape[2:])), names, caption=caption)
@@ -152,6 +153,11 @@ def sentence(walk: Walk, found: list[Sharpness]) -> str:
         f"{_number(one.value)}, at {one.at:.0%} of {flat[worst].name}{more}; "
         f"a cross-fade of the same ends: {_number(one.fade)}"
     )
+
+
+def _short(name: str) -> str:
+    """A name whose ends are both seen, with room for a number after it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"
 
 
 def _number(value: float) -> str:
