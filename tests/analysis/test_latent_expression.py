@@ -30,7 +30,10 @@ def fashion() -> Model:
     ("text", "terms"),
     [
         ("Bag", [(1, ["Bag"])]),
-        ("[3,17, 5:4] - Sneaker + Ankle boot", [(1, ["3", "17", "5:4"]), (-1, ["Sneaker"]), (1, ["Ankle boot"])]),
+        (
+            "[3,17, 5:4] - Sneaker + Ankle boot",
+            [(1, ["3", "17", "5:4"]), (-1, ["Sneaker"]), (1, ["Ankle boot"])],
+        ),
         ("T-shirt/top -Bag", [(1, ["T-shirt/top"]), (-1, ["Bag"])]),
         ("'Ankle boot'+[1]-[2]", [(1, ["Ankle boot"]), (1, ["1"]), (-1, ["2"])]),
         ("- a.png − “b”", [(-1, ["a.png"]), (-1, ["“b”"])]),
@@ -104,7 +107,10 @@ def test_a_set_counts_as_its_mean_in_z_and_in_pixels(fashion: Model) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[3] - Sneeker", "at character 7 ('Sneeker'): unknown class or file 'Sneeker': did you mean Sneaker"),
+        (
+            "[3] - Sneeker",
+            "at character 7 ('Sneeker'): unknown class or file 'Sneeker': did you mean Sneaker",
+        ),
         ("3 + Bag", "the design is [3], in brackets"),
         ("[3@Bug] + Bag", "unknown label 'Bug'"),
         ("nothing.npz", "at character 1"),
