@@ -110,7 +110,7 @@ def test_a_picture_of_ones_own_is_walked_and_edited(command: Command) -> None:
     status, out, err = command("walk", "mnist", *walked, "--out", "edited", "--json")
     assert status == 0, err
     legs = json.loads(out)["legs"]
-    assert [leg["leg"] for leg in legs][0] == "eight.jpg along bright" and len(legs) == 2
+    assert legs[0]["leg"] == "eight.jpg along bright" and len(legs) == 2
     status, _, err = command("arithmetic", "mnist", "own/inverted.npz - 8 + 3", "--out", "three")
     assert status == 0, err
     with np.load("three/answer.npz", allow_pickle=False) as answer, np.load("own/inverted.npz") as start:
