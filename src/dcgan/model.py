@@ -27,6 +27,7 @@ from dcgan.training.state import part
 from dcgan.training.threads import in_order
 
 T = TypeVar("T")
+Asked = NDArray[np.int64] | NDArray[np.float32] | None
 
 UNIT, LIGHT = 16, 1_000_000
 """A body of fewer weights than `LIGHT` is given 16 maps at a time: with 8 a quarter more of the time goes into reading
@@ -145,15 +146,19 @@ class Model:
                 labels[row] = generation_labels(seed, block, self.counts)[at]
         return z, labels
 
-    def decode(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-        """The images, uint8 (N, H, W, C), of any z, float32 (N, z_dim), and classes, int64 (N,), of a model with such.
+    def decode(self, z: NDArray[np.float32], labels: Asked = None) -> NDArray[np.uint8]:
+        """The images, uint8 (N, H, W, C), of any z, float32 (N, z_dim), and, of a model with classes, each z's class,
+        int64 (N,), or mixture of the classes' embeddings, float32 (N, classes).
 
         The same z gives the same pixels whatever stands beside it, as in `generate`.
         """
         recipe = self.recipe
         if z.ndim != 2 or z.shape[1] != recipe.z_dim:
             raise DcganError(f"z is {z.shape}: {self.name} takes (N, {recipe.z_dim})")
-        if (labels is None) == recipe.conditional or (labels is not None and labels.shape != (len(z),)):
+        given = None if labels is None else (labels.shape, labels.dtype.kind)
+        if given not in (
+            [((len(z),), "i"), ((len(z), recipe.classes), "f")] if recipe.conditional else [None]
+        ):
             raise DcganError(
                 f"{self.name} takes {'one class for each z' if recipe.conditional else 'no classes'}"
             )
@@ -165,7 +170,7 @@ class Model:
             filled[:count] = z[here]
             wanted = None
             if labels is not None:
-                wanted = np.zeros(BLOCK, np.int64)
+                wanted = np.zeros((BLOCK, *labels.shape[1:]), labels.dtype)
                 wanted[:count] = labels[here]
             return self._compute(filled, wanted, count, False)[0][:count]
 
@@ -200,7 +205,7 @@ class Model:
 
     @torch.inference_mode()
     def _compute(
-        self, z: NDArray[np.float32], labels: NDArray[np.int64] | None, size: int, scored: bool
+        self, z: NDArray[np.float32], labels: Asked, size: int, scored: bool
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """A block's first `size` images or a few more, and, where all of them are made, their scores."""
         y = None if labels is None else self.engine.tensor(labels)

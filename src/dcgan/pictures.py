@@ -33,7 +33,7 @@ def png(image: NDArray[np.uint8], scale: int = 1) -> bytes:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or image.size == 0:
         raise ValueError(f"an image must be uint8 HWC with C 1 or 3, not {image.dtype} {image.shape}")
-    pixels = _enlarge(image[None], scale)[0]
+    pixels = enlarge(image[None], scale)[0]
     if pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     buffer = io.BytesIO()
@@ -103,12 +103,12 @@ def sheet(
         fitting = min(20, max(1, WIDEST // (images.shape[2] * scale + GAP)))
         per_row = math.ceil(max(shares) / math.ceil(max(shares) / fitting))
 
-    font = _font("".join(name for name, _ in groups) + caption)
+    font = font_for("".join(name for name, _ in groups) + caption)
     names = [_fit(name, font) for name, _ in groups]
     widest = max(font.getlength(name) for name in names)
     left = MARGIN + (math.ceil(widest) + MARGIN if widest else 0)
     blocks = [
-        grid(_enlarge(images[indices[:share]], scale), per_row, GAP, PAPER)
+        grid(enlarge(images[indices[:share]], scale), per_row, GAP, PAPER)
         for (_, indices), share in zip(groups, shares, strict=True)
         if share
     ]
@@ -148,9 +148,9 @@ def pairs_sheet(
     if left.shape != right.shape or len(captions) != len(left):
         raise ValueError("left and right must be of one shape, with a caption for each pair")
     scale = max(1, round(side / max(left.shape[1:3])))
-    left, right = _enlarge(left, scale), _enlarge(right, scale)
+    left, right = enlarge(left, scale), enlarge(right, scale)
     both = np.concatenate([left, np.full_like(left[:, :, :GAP], PAPER), right], axis=2)
-    font = _font("".join(captions) + caption)
+    font = font_for("".join(captions) + caption)
     columns = min(per_row, len(both))
     cell = max(both.shape[2], *(math.ceil(font.getlength(words)) for words in captions)) + MARGIN
     line = both.shape[1] + FONT_SIZE + MARGIN
@@ -173,7 +173,7 @@ def _check(images: NDArray[np.uint8]) -> None:
         raise ValueError(f"images must be uint8 NHWC, C 1 or 3, N above 0, not {images.dtype} {images.shape}")
 
 
-def _enlarge(images: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+def enlarge(images: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     """NHWC → NHWC with both sides multiplied by `scale`."""
     if scale < 1:
         raise ValueError("scale must be at least 1")
@@ -202,7 +202,7 @@ def _shares(counts: Sequence[int], limit: int) -> list[int]:
     return shares
 
 
-def _font(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font_for(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The font for `text`: Pillow's own has ASCII only, matplotlib's also accents, Greek, Cyrillic, …"""
     spec = None if text.isascii() else find_spec("matplotlib")
     if spec is not None and spec.origin is not None:

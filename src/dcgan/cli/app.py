@@ -75,6 +75,27 @@ COMMANDS = {
         "probe",
         "Test how well a linear classifier tells DATA's classes by RUN's features, beside controls.",
     ),
+    "walk": Place(
+        "walk",
+        "walk",
+        "Walk through latent space from design to design, as a grid and an animation, "
+        "and measure how evenly they change.",
+    ),
+    "arithmetic": Place(
+        "arithmetic",
+        "arithmetic",
+        'Calculate with concepts in latent space, "a - b + c": the answer, 8 neighbours, and the same on pixels.',
+    ),
+    "directions": Place(
+        "directions",
+        "directions",
+        "Find directions in latent space: of attributes, by logistic regression, and without labels, by PCA.",
+    ),
+    "invert": Place(
+        "invert",
+        "invert",
+        "Find the point in latent space whose picture is nearest to an image, so that it can be walked and edited.",
+    ),
     "study": Place(
         "study",
         "study",

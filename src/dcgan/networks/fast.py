@@ -106,10 +106,19 @@ class Generator(nn.Module):
         return self.body(self.head(z, labels))
 
     def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        if self.classes is not None:
-            z = torch.cat([z, self.classes(labels)], 1)
+        if self.classes is not None and labels is not None:
+            z = torch.cat([z, self.condition(labels)], 1)
         maps: Tensor = self.first(self.project(z))
         return maps
+
+    def condition(self, labels: Tensor) -> Tensor:
+        """What stands beside z, (N, z_dim): of classes, int64 (N,), or of mixtures of them, float (N, classes)."""
+        if self.classes is None:
+            raise ValueError("a generator without classes has no condition")
+        if labels.is_floating_point():
+            return labels @ self.classes.weight
+        vectors: Tensor = self.classes(labels)
+        return vectors
 
     def body(self, x: Tensor) -> Tensor:
         return through(self.stages(), x)

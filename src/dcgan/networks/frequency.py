@@ -152,6 +152,7 @@ def _from_phases(x: Tensor, geometry: Geometry) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # kept from call to call: what inference made, no gradient could pass
 def _matrices(rows: Axis, columns: Axis) -> tuple[Tensor, Tensor, Tensor]:
     """B (products, pixels of a phase), G (products, taps) and Aᵀ (outputs, products), float32, computed in float64.
 

@@ -67,10 +67,10 @@ class Fixed:
             raise DcganError(
                 f"pictures of {width} × {height} pixels: extractor fixed needs {SHORTEST} × {SHORTEST}"
             )
-        return in_blocks(images, _BLOCK, self._features, progress)
+        return in_blocks(images, _BLOCK, self.tensor_features, progress)
 
-    def _features(self, x: Tensor) -> Tensor:
-        """float32 (N, 240) of float32 NCHW in [0, 1]."""
+    def tensor_features(self, x: Tensor) -> Tensor:
+        """float32 (N, 240) of float32 NCHW in [0, 1], differentiable."""
         x = shrunk(x, LONGEST)
         groups = [adaptive_avg_pool2d(x.mean(1, keepdim=True), GRID).flatten(1)]
         maps = in_colour(x)
