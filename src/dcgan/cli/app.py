@@ -65,6 +65,11 @@ COMMANDS = {
         "nearest",
         "Look for copies of training pictures and for repetitions, and draw the 10 closest pairs.",
     ),
+    "explain": Place(
+        "explain",
+        "explain",
+        "Look inside a model: what excites D's features, which of G's maps draw what, designs without an object.",
+    ),
     "study": Place(
         "study",
         "study",
