@@ -223,5 +223,11 @@ def _lines(
             f"G {dropped.layer}: without the {len(dropped.positive.numbers)} maps of the box{what} it changes "
             f"{own:.1f} times as much as the rest, without as many at random {min(random_ones):.1f} to "
             f"{max(random_ones):.1f} times"
+            + (
+                f"; score {dropped.before:.2f} → {dropped.positive.score:.2f}, at random "
+                f"{min(dropped.random_positive.scores):.2f} to {max(dropped.random_positive.scores):.2f}"
+                if dropped.before is not None and dropped.positive.score is not None
+                else ""
+            )
         )
     return lines

@@ -33,7 +33,7 @@ def looks_for(found: Responses | None, data: str) -> Section:
         f"the strongest on the left. The frame is the patch that drives it: a unit sees {height} × {width} pixels, "
         "less what lies beyond the edge.",
         "Below each picture is its guided gradient (Springenberg et al. 2014): from that one unit backwards, only what "
-        f"raises it is followed. {_legend(found.trained)}",
+        f"raises it is followed. {_legend(found.trained)} Empty: the unit is not above 0.",
         "How sure can one be? Beside the trained D stands a D of the same shape with random weights. What both show is "
         "the work of the architecture and of guided backpropagation, which draws edges whatever the weights are "
         "(Adebayo et al. 2018); only what the trained one alone shows was learned.",

@@ -27,7 +27,8 @@ def without_object(found: Dropped | None, kind: str, by: str, given: bool) -> Se
         f"The regression puts {found.accuracy:.0%} of the places right in designs that it was not fitted to "
         f"({found.places:,} places in all; a coin's toss is 50 %).",
         "How sure can one be? As many maps chosen at random are dropped as well. Where that changes the box and "
-        "the rest as much, the maps that were found do not draw the object in particular. A box holds more than its "
+        "the rest as much, and the score as well, the maps that were "
+        "found do not draw the object in particular. A box holds more than its "
         "object, and everywhere else is mostly background: the regression may find the maps that draw anything at all.",
     )
     return Section(title, words, ((_figure(found),), _table(found, count)))
@@ -83,4 +84,7 @@ def _cells(way: Without, before: float | None) -> tuple[str, ...]:
     cells = (f"{way.inside:.1%}", f"{way.outside:.1%}", ratio)
     if way.score is None or before is None:
         return cells
-    return (*cells, f"{before:.2f} → {way.score:.2f}")
+    score = f"{before:.2f} → {way.score:.2f}"
+    if len(way.scores) > 1:
+        score += f" ({min(way.scores):.2f} to {max(way.scores):.2f})"
+    return (*cells, score)

@@ -36,16 +36,17 @@ Images = NDArray[np.uint8]
 @dataclass(frozen=True)
 class Without:
     """Designs without some maps. numbers: which. images: uint8 (N, H, W, C). inside, outside: mean absolute change
-    within the boxes and elsewhere, 1 being black to white. ratios: the one by the other, for each set of maps that
-    these are means over.
-    score: the labeller's mean probability of the class that it saw before; None without a labeller."""
+    within the boxes and elsewhere, 1 being black to white. score: the labeller's mean probability of the class that it
+    saw before; None without a labeller. ratios, scores: inside by outside, and the score, of each set of maps that the
+    numbers are means over."""
 
     numbers: NDArray[np.int64]
     images: Images
     inside: float
     outside: float
-    ratios: tuple[float, ...]
     score: float | None
+    ratios: tuple[float, ...]
+    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -182,17 +183,19 @@ def _without(
     if labeller is not None and seen is not None:
         score = float(labeller.probabilities(nchw(images))[np.arange(len(seen)), seen].mean())
     inside, outside = float(change[masks].mean()), float(change[~masks].mean())
-    return Without(numbers, images, inside, outside, (inside / max(outside, 1e-9),), score)
+    scores = () if score is None else (score,)
+    return Without(numbers, images, inside, outside, score, (inside / max(outside, 1e-9),), scores)
 
 
 def _mean(drawn: Sequence[Without]) -> Without:
     first = drawn[0]
-    scores = [one.score for one in drawn if one.score is not None]
+    scores = tuple(one.score for one in drawn if one.score is not None)
     return Without(
         first.numbers,
         first.images,
         float(np.mean([one.inside for one in drawn])),
         float(np.mean([one.outside for one in drawn])),
-        tuple(one.ratios[0] for one in drawn),
         float(np.mean(scores)) if scores else None,
+        tuple(one.ratios[0] for one in drawn),
+        scores,
     )

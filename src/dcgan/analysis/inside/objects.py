@@ -53,12 +53,12 @@ def find_objects(
                 "are needed; choose another --label or --seed"
             )
     else:
-        falls = [
-            found_by_class(images[own[:TRIED]], seen[own[:TRIED]], labeller)[1].mean()
-            if len(own) >= LEAST
-            else -1.0
-            for own in members
-        ]
+        some = [own[:TRIED] for own in members if len(own) >= LEAST]
+        if not some:
+            return _by_difference(model, None, seed)
+        tried = np.concatenate(some)
+        fall = found_by_class(images[tried], seen[tried], labeller)[1]
+        falls = [float(fall[seen[tried] == index].sum() / TRIED) for index in range(len(members))]
         chosen = int(np.argmax(falls))
         if falls[chosen] <= 0:
             return _by_difference(model, None, seed)
