@@ -63,8 +63,10 @@ def test_outside_of_it_gradients_are_plain() -> None:
 
 def test_each_image_has_the_gradient_of_its_own_unit() -> None:
     torch.manual_seed(0)
-    stages = grouped([nn.Conv2d(1, 2, 3, 2, 1), nn.LeakyReLU(0.2)])
-    images = torch.randn(3, 1, 8, 8)
+    convolution = nn.Conv2d(1, 2, 3, 2, 1)
+    convolution.weight = nn.Parameter(torch.rand(2, 1, 3, 3))
+    stages = grouped([convolution, nn.LeakyReLU(0.2)])
+    images = torch.rand(3, 1, 8, 8) + 1
     maps, rows, columns = torch.tensor([0, 1, 0]), torch.tensor([0, 2, 3]), torch.tensor([3, 1, 0])
     together = guided_gradients(stages, images, maps, rows, columns)
     for one in range(3):
@@ -72,7 +74,8 @@ def test_each_image_has_the_gradient_of_its_own_unit() -> None:
         alone = guided_gradients(stages, images[here], maps[here], rows[here], columns[here])
         assert torch.allclose(alone, together[here])
     seen = together[1, 0].nonzero()
-    assert len(seen) == 0 or (seen.amin(0).tolist() >= [3, 1] and seen.amax(0).tolist() <= [5, 3])
+    assert seen.amin(0).tolist() == [3, 1] and seen.amax(0).tolist() == [5, 3], "all positive: all is passed"
+    assert torch.equal(together[1, 0, 3:6, 1:4], convolution.weight[1, 0])
     assert not images.requires_grad
 
 
