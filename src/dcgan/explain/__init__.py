@@ -101,6 +101,8 @@ def explain(
         judge = known_labeller(looked_at.run or model)
     folder = make_folder(Path(out) if out is not None else looked_at.run.folder if looked_at.run else Path())
 
+    # First, as what is wrong with boxes and label is told here.
+    found, dropped = _without_object(model, judge, names, drawn, label, seed, told)
     told(f"what D responds to, of {min(PICTURES, len(real)):,} pictures of {real.name}")
     some = _some(real, seed)
     seen = responses(model, some, seed=seed)
@@ -110,7 +112,6 @@ def explain(
         told(f"each map of G's {name} off and up, in {n} designs")
         body = Body(model, name, z, labels)
         pairs.append((body, ablate(body, judge, progress)))
-    found, dropped = _without_object(model, judge, names, drawn, label, seed, told)
     first = None if labels is None else labels[:ROWS]
     designs = model.decode(z[:ROWS], first)
     pictures = np.ascontiguousarray(some.images[:ROWS])
