@@ -96,6 +96,11 @@ COMMANDS = {
         "invert",
         "Find the point in latent space whose picture is nearest to an image, so that it can be walked and edited.",
     ),
+    "explain": Place(
+        "explain",
+        "explain",
+        "Look inside a model: what excites D's features, which of G's maps draw what, designs without an object.",
+    ),
     "study": Place(
         "study",
         "study",

@@ -50,17 +50,18 @@ def render(record: Record, film: Film, judged: Judged, now: datetime) -> str:
     )
 
 
-def framed(title: str, body: str, now: datetime, frames: Sequence[Sequence[str]] = ()) -> str:
+def framed(title: str, body: str, now: datetime | None = None, frames: Sequence[Sequence[str]] = ()) -> str:
     """`body` in the page's frame: its style, its script and the policy that allows no other.
 
-    title: plain text. frames: (data: URI, caption) of each grid that the film shows.
+    title: plain text. now: when it is written, said at its foot; None for a page that is always the same.
+    frames: (data: URI, caption) of each grid that the film shows.
     """
     page = files("dcgan.report").joinpath("page.html").read_text("utf-8")
     script = re.findall(r"<script>(.*?)</script>", page, re.S)[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    when = f" at {text(moment(now))}" if now else ""
     footer = (
-        f'<footer class="muted">Written by dcgan at {text(moment(now))}. This page is one file and loads no '
-        "other.</footer>"
+        f'<footer class="muted">Written by dcgan{when}. This page is one file and loads no other.</footer>'
     )
     return Template(page).substitute(
         title=text(title),

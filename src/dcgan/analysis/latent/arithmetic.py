@@ -33,11 +33,12 @@ from dcgan.analysis.latent.points import (
     usual_length,
 )
 from dcgan.analysis.latent.sources import Sources
+from dcgan.asked import class_index
 from dcgan.data.sampling import Stream, latent, stream
 from dcgan.errors import DcganError, one_of
 from dcgan.evaluation.labeller import Labeller
 from dcgan.files import exists
-from dcgan.model import Model, class_index
+from dcgan.model import Model
 
 NEIGHBOURS, NOISE = 8, 0.25
 OF_A_CLASS = 64

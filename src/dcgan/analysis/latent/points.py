@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan.asked import MOST, class_index
 from dcgan.errors import DcganError
-from dcgan.model import MOST, Model, class_index
+from dcgan.model import Model
 from dcgan.recipe import LARGEST_SEED
 
 Images = NDArray[np.uint8]
