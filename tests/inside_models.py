@@ -23,7 +23,7 @@ def untrained(name: str, classes: int = 0, channels: int | None = None, size: in
     networks = build_networks(recipe)
     tensors = {
         f"{role}.{key}": value
-        for role, network in (("ema", networks["generator"]), ("discriminator", networks["discriminator"]))
+        for role, network in {**networks, "ema": networks["generator"]}.items()
         for key, value in network.state_dict().items()
     }
     return Model(name, recipe, tensors, classes=CLASSES[:classes], counts=[5] * classes)

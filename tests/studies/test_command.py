@@ -44,6 +44,8 @@ def test_without_a_name_it_lists_them(command: Command) -> None:
         "linear-probe",
         "few-labels",
         "rdcgan",
+        "latent",
+        "inside",
     ]
     status, out, _ = command("--json")
     assert {row["name"]: row["runs"] for row in json.loads(out)} == {
@@ -53,6 +55,8 @@ def test_without_a_name_it_lists_them(command: Command) -> None:
         "linear-probe": 5,
         "few-labels": 2,
         "rdcgan": 6,
+        "latent": 1,
+        "inside": 1,
     }
 
 

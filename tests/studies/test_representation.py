@@ -11,7 +11,7 @@ from dcgan import api
 from dcgan.analysis.doctor import exam
 from dcgan.data import Dataset, open_dataset
 from dcgan.probes import Asked
-from dcgan.studies import few_labels, find_study, linear_probe, probing, rdcgan
+from dcgan.studies import few_labels, find_study, inside, latent, linear_probe, probing, rdcgan
 from dcgan.studies.running import Asked as Plan
 from dcgan.studies.running import carry_out
 from dcgan.studies.study import Study
@@ -77,6 +77,20 @@ def test_rdcgan(pictures: Dataset) -> None:
     assert (Path("out") / "rdcgan" / "reconstructions.png").is_file()
 
 
+def test_latent(pictures: Dataset) -> None:
+    page = page_of(latent.STUDY, pictures, 1, g_maps=4, d_maps=4)
+    assert page.count(" → ") >= 8 and "cross-fade" in page
+    assert "too few are seen" in page or "| 3 | [" in page
+    assert (Path("out") / "latent" / "walk.png").is_file()
+
+
+def test_inside(pictures: Dataset) -> None:
+    page = page_of(inside.STUDY, pictures, 1, g_maps=4, d_maps=4)
+    assert "| trained |" in page and "| random weights |" in page
+    assert "| as many at random, five draws |" in page
+    assert (Path("out") / "inside" / "dropped.png").is_file()
+
+
 def test_a_probe_is_not_done_twice(pictures: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     run = api.train(
         "digits",
@@ -95,5 +109,5 @@ def test_a_probe_is_not_done_twice(pictures: Dataset, monkeypatch: pytest.Monkey
 
 
 def test_they_are_in_the_table() -> None:
-    for name in ("linear-probe", "few-labels", "rdcgan"):
+    for name in ("linear-probe", "few-labels", "rdcgan", "latent", "inside"):
         assert find_study(name).name == name

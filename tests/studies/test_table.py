@@ -17,8 +17,17 @@ from dcgan.training.state import expected_state
 every = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
 
 
-def test_the_three_studies_are_there() -> None:
-    assert list(STUDIES) == ["gan-vs-dcgan", "fashion-2020", "failures"]
+def test_the_studies_are_there() -> None:
+    assert list(STUDIES) == [
+        "gan-vs-dcgan",
+        "fashion-2020",
+        "failures",
+        "linear-probe",
+        "few-labels",
+        "rdcgan",
+        "latent",
+        "inside",
+    ]
 
 
 @every
@@ -38,6 +47,8 @@ def test_the_papers_own_numbers() -> None:
     assert "28,020" in published(STUDIES["gan-vs-dcgan"]) and 28_020 == 60 * 467
     assert "27.00157380104065" in published(STUDIES["fashion-2020"])
     assert "27.06604552268982" in published(STUDIES["fashion-2020"])
+    assert "82.8 % (73.8 ± 0.4" in published(STUDIES["linear-probe"])
+    assert "22.48 %" in published(STUDIES["few-labels"]) and "28.87" in published(STUDIES["few-labels"])
     assert "0.6931" in published(STUDIES["failures"]) and "1,340,929" in published(STUDIES["failures"])
 
 

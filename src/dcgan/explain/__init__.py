@@ -92,7 +92,7 @@ def explain(
     for name in layers:
         if name not in names:
             raise one_of("layer", name, names)
-    drawn = None if boxes is None else read_boxes(Path(boxes), (model.recipe.height, model.recipe.width))
+    given = None if boxes is None else read_boxes(Path(boxes), (model.recipe.height, model.recipe.width))
     real = looked_at.real(data, "train", told)
     check_pictures(model, real)
     if labeller is not None:
@@ -102,9 +102,9 @@ def explain(
     folder = make_folder(Path(out) if out is not None else looked_at.run.folder if looked_at.run else Path())
 
     # First, as what is wrong with boxes and label is told here.
-    found, dropped = _without_object(model, judge, names, drawn, label, seed, told)
+    found, dropped = _without_object(model, judge, names, given, label, seed, told)
     told(f"what D responds to, of {min(PICTURES, len(real)):,} pictures of {real.name}")
-    some = _some(real, seed)
+    some = drawn(real, seed)
     seen = responses(model, some, seed=seed)
     z, labels = model.latents([(seed, index) for index in range(n)])
     pairs: list[tuple[Body, Effects]] = []
@@ -140,7 +140,7 @@ _WORDS = (
 )
 
 
-def _some(real: Dataset, seed: int) -> Dataset:
+def drawn(real: Dataset, seed: int) -> Dataset:
     """`PICTURES` of them, drawn; all of fewer, in an order of their own."""
     order = stream(Stream.ANALYSIS, seed, STEPS["pictures"]).permutation(len(real))[:PICTURES]
     labels = None if real.labels is None else real.labels[order]

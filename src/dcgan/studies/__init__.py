@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dcgan.errors import one_of
-from dcgan.studies import failures, fashion_2020, few_labels, gan_vs_dcgan, linear_probe, rdcgan
+from dcgan.studies import (
+    failures,
+    fashion_2020,
+    few_labels,
+    gan_vs_dcgan,
+    inside,
+    latent,
+    linear_probe,
+    rdcgan,
+)
 from dcgan.studies.study import Study
 
 STUDIES: dict[str, Study] = {
     found.STUDY.name: found.STUDY
-    for found in (gan_vs_dcgan, fashion_2020, failures, linear_probe, few_labels, rdcgan)
+    for found in (gan_vs_dcgan, fashion_2020, failures, linear_probe, few_labels, rdcgan, latent, inside)
 }
 """The table of studies. A new one is one file and one name here."""
 

@@ -1,4 +1,4 @@
-"""Forgetting to draw an object: the DCGAN paper's experiment (Radford et al. 2016, section 6.3.2).
+"""Forgetting to draw an object: the DCGAN paper's experiment (Radford et al. 2016, section 6.3.1).
 
 Logistic regression on the maps of G's second highest layer tells the places inside boxes drawn around an object from
 random other places of the same designs. Every map with a weight above 0 is dropped from all places, and the designs are

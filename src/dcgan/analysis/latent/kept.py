@@ -85,8 +85,12 @@ def read_arrays(path: Path) -> Arrays:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if len(content) > LARGEST or sum(info.file_size for info in archive.infolist()) > LARGEST:
                 raise DcganError(f"{path} holds more than {LARGEST >> 20} MB: not a file of `dcgan invert`")
-        with np.load(io.BytesIO(content), allow_pickle=False) as opened:
-            return {name: opened[name] for name in opened.files}
+            return {
+                name.removesuffix(".npy"): np.lib.format.read_array(
+                    io.BytesIO(archive.read(name)), allow_pickle=False
+                )
+                for name in archive.namelist()
+            }
     except DcganError:
         raise
     except MemoryError:
