@@ -166,10 +166,11 @@ def test_c_is_the_best_and_goes_on_beyond_the_edge() -> None:
     assert peak(1e-3) == 1e-3
     assert peak(0.2) == 0.2
     assert peak(2e-6) == 2e-6
-    assert peak(1e9) == 100.0 and peak(1e-12) == 1e-7
+    assert peak(1e9) == 1.0 and peak(1e-12) == 1e-7
     assert (
-        choose_c(lambda cs: [0.5 for _ in cs])[0] == 1e-7
-    )  # of equals the smallest, as far as there are such
+        choose_c(lambda cs: [0.5 for _ in cs])[0] == 5e-5
+    )  # of equals the smallest; nothing gained, so no further
+    assert max(choose_c(lambda cs: [0.9 + 1e-5 * np.log10(c) for c in cs])[1]) == 0.02
     assert [neighbour(c, up=True) for c in (1e-2, 0.2, 5)] == [0.02, 0.5, 10]
     assert [neighbour(c, up=False) for c in (1e-4, 0.2, 5)] == [5e-5, 0.1, 2]
     assert list(GRID) == sorted(GRID)
