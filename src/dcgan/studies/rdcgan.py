@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 EPOCHS = (1, 5, 10, 20, 25)
 SAW = ("fake above real", "fake above real", "fake as real", "fake below real", "fake below real")
-LAST = Asked(layers="last", pool=0, controls=("pixels", "untrained"))
+CONTROLS = Asked(layers="last", pool=0, controls=("pixels", "untrained"))
+"""Of the first seed."""
+LAST = Asked(layers="last", pool=0, controls=())
 LAYERS = 4
 SEEDS = (0, 1, 2)
 
@@ -77,12 +79,13 @@ def _scores(one: Done) -> str:
 
 def _features(regularized: list[Done], plain: list[Done]) -> str:
     encoder_only = Asked(layers=[f"encoder.conv{LAYERS}"], pool=0, controls=())
-    both = [probed(one.run, LAST) for one in regularized]
+    both = [probed(one.run, LAST if number else CONTROLS) for number, one in enumerate(regularized)]
     discriminator = [
         probed(one.run, Asked(layers=[f"conv{LAYERS}"], pool=0, controls=()))[0] for one in regularized
     ]
     encoder = [probed(one.run, encoder_only)[0] for one in regularized]
-    dcgan = [probed(one.run, Asked(layers="last", pool=0, controls=("untrained",))) for one in plain]
+    untrained = Asked(layers="last", pool=0, controls=("untrained",))
+    dcgan = [probed(one.run, LAST if number else untrained) for number, one in enumerate(plain)]
     wide = [probed(one.run, Asked(layers="all", pool=4, controls=()))[0] for one in regularized]
     wide_plain = [probed(one.run, Asked(layers="all", pool=4, controls=()))[0] for one in plain]
     lines: list[tuple[str, list[Probed]]] = [
