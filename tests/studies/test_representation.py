@@ -45,7 +45,7 @@ def page_of(study: Study, pictures: Dataset, count: int, **settings: object) -> 
     )
     path = carry_out(
         replace(study, runs=runs),
-        Plan({"images": 160}, pictures, n=300),
+        Plan({"images": 48}, pictures, n=300),
         Path("runs"),
         Path("out"),
         "command",
