@@ -70,13 +70,8 @@ class Rows(DiscriminatorFeatures):
         return tags
 
 
-EXCEPTIONS = {
-    "check_transformer_preserve_dtypes": "features are float32 whatever the pictures are",
-}
-
-
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([Rows("mnist", layers="conv3")], expected_failed_checks=lambda estimator: EXCEPTIONS)
+@parametrize_with_checks([Rows("mnist", layers="conv3")])
 def test_scikit_learns_estimator_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
