@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from sklearn.datasets import load_digits
 
 import dcgan
+from dcgan.cli import main
 from dcgan.data.dataset import Dataset
 
 # Networks this small are faster on one thread, and bits depend on the number of threads.
@@ -49,3 +51,20 @@ def trained(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dcgan.
 def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's own cache."""
     monkeypatch.setenv("DCGAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `dcgan …` in an empty working directory; returns (status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        output = capsys.readouterr()
+        return int(caught.value.code or 0), output.out, output.err
+
+    return run

@@ -16,27 +16,11 @@ import pytest
 from PIL import Image
 
 import dcgan
-from dcgan.cli import main
 from dcgan.cli.app import COMMANDS, load
 from dcgan.presets import PRESETS
 
 Command = Callable[..., tuple[int, str, str]]
 TINY = ["--set", "g_maps=4", "--set", "d_maps=4", "--set", "z_dim=8", "--batch", "16"]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `dcgan …` in an empty working directory; returns (status, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main(list(arguments))
-        output = capsys.readouterr()
-        return int(caught.value.code or 0), output.out, output.err
-
-    return run
 
 
 def picture_folder(folder: Path, count: int = 40) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,18 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
 import dcgan
-from dcgan.cli import main
 from dcgan.data import Dataset
 from dcgan.errors import DcganError
 from dcgan.features import DiscriminatorFeatures, WrongPictures, pictures_for
 from dcgan.pictures import png
+
+Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dcgan.analysis.probe.supervised.SEEN", 2_000)
-
-
-def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    said = capsys.readouterr()
-    return int(caught.value.code or 0), said.out, said.err
 
 
 # The transformer.
@@ -147,10 +141,8 @@ def test_data_of_another_shape(trained: dcgan.Run) -> None:
 # The commands.
 
 
-def test_features_to_a_file(trained: dcgan.Run, digits: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
-    code, said, _ = command(
-        capsys, "features", str(trained.folder), "digits", "--out", "f.npz", "--split", "all"
-    )
+def test_features_to_a_file(trained: dcgan.Run, digits: Dataset, command: Command) -> None:
+    code, said, _ = command("features", str(trained.folder), "digits", "--out", "f.npz", "--split", "all")
     assert code == 0 and "conv2" in said and "f.npz" in said
     with np.load("f.npz", allow_pickle=False) as file:
         features, names, labels = file["features"], file["names"], file["labels"]
@@ -163,7 +155,7 @@ def test_features_to_a_file(trained: dcgan.Run, digits: Dataset, capsys: pytest.
     assert sorted(Path().iterdir()) == [Path("f.npz")]
 
 
-def test_probe_from_the_command_line(trained: dcgan.Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_probe_from_the_command_line(trained: dcgan.Run, command: Command) -> None:
     arguments = (
         "probe",
         str(trained.folder),
@@ -175,9 +167,7 @@ def test_probe_from_the_command_line(trained: dcgan.Run, capsys: pytest.CaptureF
         "--out",
         "probe",
     )
-    code, said, told = command(
-        capsys, *arguments, "--controls", "pixels,kmeans,untrained", "--kmeans-units", "20"
-    )
+    code, said, told = command(*arguments, "--controls", "pixels,kmeans,untrained", "--kmeans-units", "20")
     assert code == 0
     lines = said.splitlines()
     assert lines[0].startswith("features") and "50 labels" in lines[0]
@@ -190,16 +180,14 @@ def test_probe_from_the_command_line(trained: dcgan.Run, capsys: pytest.CaptureF
     assert Path("probe/probe.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_probe_of_a_folder_with_all_controls(
-    trained: dcgan.Run, digits: Dataset, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_probe_of_a_folder_with_all_controls(trained: dcgan.Run, digits: Dataset, command: Command) -> None:
     assert digits.labels is not None
     for index in range(240):
         folder = Path("pictures") / digits.classes[digits.labels[index]]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{index}.png").write_bytes(png(digits.images[index].transpose(1, 2, 0)))
     code, said, told = command(
-        capsys, "probe", str(trained.folder), "./pictures", "--controls", "cnn", "--trials", "2", "--json"
+        "probe", str(trained.folder), "./pictures", "--controls", "cnn", "--trials", "2", "--json"
     )
     assert code == 0, told
     assert "no test split" in told and "48 of its 240" in told
@@ -229,11 +217,9 @@ def test_probe_of_a_folder_with_all_controls(
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(
-    trained: dcgan.Run, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+    trained: dcgan.Run, command: Command, arguments: tuple[str, ...], words: str
 ) -> None:
-    code, said, told = command(
-        capsys, *(str(trained.folder) if word == "RUN" else word for word in arguments)
-    )
+    code, said, told = command(*(str(trained.folder) if word == "RUN" else word for word in arguments))
     assert code == 2 and not said
     assert words in told.splitlines()[-1]
     assert not list(Path().iterdir())
@@ -244,6 +230,6 @@ def test_data_without_labels(trained: dcgan.Run, digits: Dataset) -> None:
         list(dcgan.probe(trained, Dataset("plain", digits.images)))
 
 
-def test_resized_pictures_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
-    code, said, _ = command(capsys, "features", "mnist", "digits", "--resize", "--layers", "conv3")
+def test_resized_pictures_are_taken(command: Command) -> None:
+    code, said, _ = command("features", "mnist", "digits", "--resize", "--layers", "conv3")
     assert code == 0 and "1,152 numbers a picture" in said

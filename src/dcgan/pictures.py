@@ -104,7 +104,7 @@ def sheet(
         per_row = math.ceil(max(shares) / math.ceil(max(shares) / fitting))
 
     font = font_for("".join(name for name, _ in groups) + caption)
-    names = [_fit(name, font) for name, _ in groups]
+    names = [shortened(name, font) for name, _ in groups]
     widest = max(font.getlength(name) for name in names)
     left = MARGIN + (math.ceil(widest) + MARGIN if widest else 0)
     blocks = [
@@ -168,6 +168,11 @@ def pairs_sheet(
     return canvas
 
 
+def nchw(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures (N, H, W, C), as they are shown, as (N, C, H, W), as networks take them."""
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
 def _check(images: NDArray[np.uint8]) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
         raise ValueError(f"images must be uint8 NHWC, C 1 or 3, N above 0, not {images.dtype} {images.shape}")
@@ -212,11 +217,13 @@ def font_for(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=FONT_SIZE)
 
 
-def _fit(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """`name` on one line, cut with an ellipsis where it would be wider than the label column."""
+def shortened(
+    name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widest: int = LABEL_WIDTH
+) -> str:
+    """`name` on one line, cut with an ellipsis where it would be wider than `widest` pixels."""
     name = " ".join(name.split())
-    if font.getlength(name) <= LABEL_WIDTH:
+    if font.getlength(name) <= widest:
         return name
-    while name and font.getlength(name + "…") > LABEL_WIDTH:
+    while name and font.getlength(name + "…") > widest:
         name = name[:-1]
     return name.rstrip() + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from PIL import Image
 
 from dcgan.analysis import dedup, hashing
 from dcgan.analysis.dedup import find_near_duplicates
-from dcgan.cli import main
 from dcgan.errors import DcganError
 
 Pixels = np.ndarray
@@ -98,17 +98,8 @@ def test_a_threshold_out_of_range_or_too_wide_is_one_line(monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main(["datasets", "dedup", *arguments])
-        output = capsys.readouterr()
-        return int(caught.value.code or 0), output.out, output.err
-
-    return run
+def command(command: Command) -> Command:
+    return partial(command, "datasets", "dedup")
 
 
 def test_a_folder_is_copied_without_its_duplicates_file_by_file(command: Command, tmp_path: Path) -> None:

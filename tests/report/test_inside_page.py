@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 import dcgan
 from dcgan import explain as explaining
 from dcgan.analysis.inside.fields import Box
-from dcgan.cli import main
 from dcgan.errors import DcganError
 from dcgan.explain import explain
 from dcgan.explain.drawing import amount, cell_side, framed, shown, signed, tiled
@@ -93,18 +93,9 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs `dcgan explain …` in an empty working directory; returns (status, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main(["explain", *arguments])
-        output = capsys.readouterr()
-        return int(caught.value.code or 0), output.out, output.err
-
-    return run
+def command(command):
+    """`dcgan explain …`."""
+    return partial(command, "explain")
 
 
 def test_the_command_explains_a_run_from_boxes(command, trained: dcgan.Run, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +13,16 @@ import pytest
 
 from dcgan import api
 from dcgan.analysis.doctor import exam
-from dcgan.cli import main
 
 Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `dcgan study …` in an empty working directory; returns (status, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
+def command(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`dcgan study …`, without reports and long exams."""
     monkeypatch.setattr(api, "write_report", lambda folder: None)
     monkeypatch.setattr(exam, "DESIGNS", 100)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main(["study", *arguments])
-        output = capsys.readouterr()
-        return int(caught.value.code or 0), output.out, output.err
-
-    return run
+    return partial(command, "study")
 
 
 def test_without_a_name_it_lists_them(command: Command) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dcgan.cli.generate import From
+from dcgan.cli.generate import From, the_model
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
 
@@ -44,10 +44,11 @@ def features(
       dcgan features shoes ./shoes --layers conv3 --pool 2
       dcgan features shoes ./others --resize
     """
+    from dcgan import api
     from dcgan.analysis.probe.layers import model_features
-    from dcgan.features import opened, pictures_for, write_features
+    from dcgan.features import pictures_for, write_features
 
-    model = opened(run, from_, runs_dir)
+    model = the_model(api.load(run, runs_dir=runs_dir), from_)
     found = model_features(model, asked_layers(layers), pool)
     pictures = pictures_for(model, data, split=split, resize=resize, report=tell)
     began = time.monotonic()
@@ -62,4 +63,9 @@ def features(
 
 def asked_layers(words: str) -> str | list[str]:
     """What --layers says: "all", "last", or names."""
-    return words if words in ("all", "last") else [word.strip() for word in words.split(",") if word.strip()]
+    return words if words in ("all", "last") else listed(words)
+
+
+def listed(text: str) -> list[str]:
+    """Names with commas between."""
+    return [word.strip() for word in text.split(",") if word.strip()]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dcgan.cli.features import Layers, Pool, Resize, asked_layers
-from dcgan.cli.generate import From
+from dcgan.cli.features import Layers, Pool, Resize, asked_layers, listed
+from dcgan.cli.generate import From, the_model
 from dcgan.cli.lists import Json
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
@@ -52,23 +52,21 @@ def probe(
       dcgan probe clothes fashion-mnist --labels-per-class 100 --controls all --out probe
       dcgan probe shoes ./shoes --layers conv3
     """
+    from dcgan import api
     from dcgan.analysis.probe.controls import CONTROLS
     from dcgan.files import make_folder, write_atomic, write_json
     from dcgan.probes import Asked
     from dcgan.probes import probe as measure
     from dcgan.report.bars import Bar, bars
 
-    wanted = {"all": CONTROLS, "none": ()}.get(controls, _words(controls))
+    wanted = {"all": CONTROLS, "none": ()}.get(controls, tuple(listed(controls)))
     asked = Asked(
         labels_per_class, draws, asked_layers(layers), pool, wanted, kmeans_units, trials, seed=seed
     )
+    model = the_model(api.load(run, runs_dir=runs_dir), from_)
     target = None if out is None else make_folder(out)
     with progress("probe") as update:
-        found = list(
-            measure(
-                run, data, asked, start=from_, resize=resize, runs_dir=runs_dir, tell=tell, progress=update
-            )
-        )
+        found = list(measure(model, data, asked, resize=resize, tell=tell, progress=update))
     if target:
         facts: dict[str, Any] = {"data": data, "seed": seed, "labels_per_class": labels_per_class}
         write_json(target / "probe.json", {**facts, "rows": [one.as_json() for one in found]})
@@ -95,7 +93,3 @@ def table(found: list[Probed]) -> list[str]:
         draws = f"{len(one.draws)} draws" if len(one.draws) > 1 else ""
         lines.append(f"{one.features[:23]:<24}{numbers:>9}  {share:<18}  {chosen:<8} {draws}".rstrip())
     return lines
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())

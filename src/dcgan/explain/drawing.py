@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan.analysis.inside.fields import Box
-from dcgan.pictures import READABLE
+from dcgan.pictures import READABLE, grid
 
 GAP, BETWEEN = 2, 128
 """Pixels between cells, and their grey, which is seen on light and dark pages."""
@@ -66,16 +66,10 @@ def framed(picture: Picture, box: Box, size: tuple[int, int]) -> Picture:
 
 def tiled(rows: Sequence[Sequence[Picture | None]]) -> Picture:
     """Cells of one size in rows; None is an empty one."""
-    cells = [cell for row in rows for cell in row if cell is not None]
-    height, width = cells[0].shape[:2]
+    empty = np.full_like(next(cell for row in rows for cell in row if cell is not None), BETWEEN)
     columns = max(len(row) for row in rows)
-    canvas = np.full((len(rows) * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), BETWEEN, np.uint8)
-    for i, row in enumerate(rows):
-        for j, cell in enumerate(row):
-            if cell is not None:
-                top, left = GAP + i * (height + GAP), GAP + j * (width + GAP)
-                canvas[top : top + height, left : left + width] = cell
-    return canvas
+    cells = [cell for row in rows for cell in [*row, *[None] * (columns - len(row))]]
+    return grid(np.stack([empty if cell is None else cell for cell in cells]), columns, GAP, BETWEEN)
 
 
 def wrapped(cells: Sequence[Picture], columns: int) -> Picture:

@@ -115,7 +115,7 @@ class Judge(nn.Sequential):
     (N,)."""
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.verdict(chain(self._split()[0])(images), labels)
+        return _answer(chain(self)(images))
 
     def stages(self) -> list[Stage]:
         """From images to the last hidden layer, before it is flattened or pooled."""
@@ -123,8 +123,7 @@ class Judge(nn.Sequential):
 
     def verdict(self, hidden: Tensor, labels: Tensor | None = None) -> Tensor:
         """From the last hidden layer's maps to logits or probabilities, (N,)."""
-        verdict = chain(self._split()[1])(hidden).squeeze(1)
-        return verdict if verdict.dtype == torch.float64 else verdict.float()
+        return _answer(chain(self._split()[1])(hidden))
 
     def _split(self) -> tuple[list[nn.Module], list[nn.Module]]:
         """The hidden layers, and the rest: the last layer of weights with the flattening or pooling before it."""
@@ -133,6 +132,12 @@ class Judge(nn.Sequential):
         while last and isinstance(layers[last - 1], nn.Flatten | GlobalMaxPool):
             last -= 1
         return layers[:last], layers[last:]
+
+
+def _answer(units: Tensor) -> Tensor:
+    """(N, 1) → (N,), probabilities in float64 and logits in float32."""
+    answer = units.squeeze(1)
+    return answer if answer.dtype == torch.float64 else answer.float()
 
 
 class Probability(nn.Sigmoid):

@@ -17,7 +17,8 @@ from dcgan.pictures import grid
 from dcgan.studies.drawing import beside
 from dcgan.studies.page import number, table
 from dcgan.studies.probing import pictures_of
-from dcgan.studies.study import Planned, Published, Study
+from dcgan.studies.study import Published, Study
+from dcgan.studies.unlabelled import bedrooms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,18 +159,7 @@ STUDY = Study(
         Published("where", "G's second highest layer; all maps of positive weight", "Radford, 6.3.1"),
         Published("numbers", "none", ""),
     ),
-    runs=(
-        Planned(
-            name="fashion-mnist-0",
-            title="fast-28 without labels",
-            data="fashion-mnist",
-            preset="fast-28",
-            images=5 * 3_033_042,
-            budget="five epochs of 3,033,042 bedrooms (LSUN)",
-            settings={"seed": 0, "evaluate_every": 0.0},
-            saw="features of beds and windows, and bedrooms without windows",
-        ),
-    ),
+    runs=(bedrooms("features of beds and windows, and bedrooms without windows"),),
     differs=(
         "Garments of 28×28 in place of bedrooms of 64×64, which cannot be had here.",
         "A garment is one object in the middle of its picture; a window is one of many things in a bedroom.",

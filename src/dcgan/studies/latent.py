@@ -12,10 +12,11 @@ from dcgan.analysis.latent.points import designs
 from dcgan.analysis.latent.sources import Sources
 from dcgan.evaluation.extractors import extractor
 from dcgan.labels import labeller_for
-from dcgan.pictures import png
+from dcgan.pictures import nchw, png
 from dcgan.studies.page import table
 from dcgan.studies.probing import pictures_of
-from dcgan.studies.study import Planned, Published, Study
+from dcgan.studies.study import Published, Study
+from dcgan.studies.unlabelled import bedrooms
 
 if TYPE_CHECKING:
     from dcgan.evaluation.kept import Labeller
@@ -94,7 +95,7 @@ def _arithmetic(page: Page, one: Done, model: Model) -> str:
 def _sets(model: Model, labeller: Labeller) -> list[tuple[str, list[int]]] | None:
     """Three classes and the first designs that are seen as each: the wanted ones, or the commonest three."""
     made = model.generate(LOOKED_AT, seed=0).images
-    seen = labeller.probabilities(np.ascontiguousarray(made.transpose(0, 3, 1, 2))).argmax(1)
+    seen = labeller.probabilities(nchw(made)).argmax(1)
     members = {name: np.flatnonzero(seen == at).tolist() for at, name in enumerate(labeller.classes)}
     enough = {name: found for name, found in members.items() if len(found) >= CONCEPT}
     if set(WANTED) <= set(enough):
@@ -105,7 +106,7 @@ def _sets(model: Model, labeller: Labeller) -> list[tuple[str, list[int]]] | Non
 
 def _seen(answer: Answer, labeller: Labeller) -> list[str]:
     images = np.concatenate([answer.pictures, answer.pixels[None]])
-    probabilities = labeller.probabilities(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    probabilities = labeller.probabilities(nchw(images))
     names = [labeller.classes[at] for at in probabilities.argmax(1)]
     around = {name: names[1:-1].count(name) for name in dict.fromkeys(names[1:-1])}
     told = ", ".join(f"{count} {name}" for name, count in sorted(around.items(), key=lambda pair: -pair[1]))
@@ -134,18 +135,7 @@ STUDY = Study(
         Published("z", "100 numbers, uniform", "Radford, section 4"),
         Published("numbers", "none", ""),
     ),
-    runs=(
-        Planned(
-            name="fashion-mnist-0",
-            title="fast-28 without labels",
-            data="fashion-mnist",
-            preset="fast-28",
-            images=5 * 3_033_042,
-            budget="five epochs of 3,033,042 bedrooms (LSUN)",
-            settings={"seed": 0, "evaluate_every": 0.0},
-            saw="no sharp transition; arithmetic that holds with three samples a concept",
-        ),
-    ),
+    runs=(bedrooms("no sharp transition; arithmetic that holds with three samples a concept"),),
     differs=(
         "Garments of 28×28 in place of bedrooms and faces of 64×64, which cannot be had here.",
         "The paper's z is uniform and its walks are lines; this z is normal and the walks are arcs.",

@@ -10,14 +10,13 @@ from dcgan.studies.drawing import beside, designs
 from dcgan.studies.page import table
 from dcgan.studies.probing import NAMES, over_seeds, probed, results
 from dcgan.studies.study import Planned, Published, Study
+from dcgan.studies.unlabelled import unlabelled
 
 if TYPE_CHECKING:
     from dcgan.studies.done import Done
     from dcgan.studies.page import Page
 
 ASKED = Asked(controls=("pixels", "pca", "untrained", "kmeans"))
-WIDE = {"d_maps": 64}
-"""Twice the maps of the `fast` family's own discriminator: its features are what is asked for here."""
 IMAGENET = 25 * 1_281_167
 """Images that the paper's model saw, if its 25 epochs are those of ImageNet-1k: the paper does not say."""
 
@@ -79,15 +78,15 @@ def by_data(done: list[Done]) -> dict[str, list[Done]]:
 
 
 def _planned(data: str, preset: str, seed: int) -> Planned:
-    return Planned(
-        name=f"{data}-{seed}",
+    return unlabelled(
+        data,
+        preset,
+        seed,
         title=f"{preset} without labels, D twice as wide, seed {seed}",
-        data=data,
-        preset=preset,
         images=IMAGENET,
         budget="25 epochs of ImageNet-1k, 32×32 crops",
-        settings={**WIDE, "seed": seed, "evaluate_every": 0.0},
         saw="82.8 % on CIFAR-10, above every k-means",
+        wide=True,
     )
 
 

@@ -17,6 +17,7 @@ from dcgan.errors import one_of
 from dcgan.evaluation.kept import Labeller
 from dcgan.model import Model
 from dcgan.networks.stages import through
+from dcgan.pictures import nchw
 from dcgan.training.engine import to_uint8
 
 OFF, UP = 0.0, 2.0
@@ -228,11 +229,6 @@ def _fall(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np
     one, other = (np.clip(p, SURE, 1 - SURE) for p in (before, after))
     fall: NDArray[np.float32] = np.log(one / (1 - one)) - np.log(other / (1 - other))
     return fall
-
-
-def nchw(images: Images) -> Images:
-    """(N, H, W, C) → (N, C, H, W)."""
-    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
 
 
 def agreement(effect: NDArray[np.float32]) -> float | None:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from dcgan.analysis.inside.ablation import nchw
 from dcgan.analysis.inside.fields import Box
 from dcgan.errors import DcganError
 from dcgan.evaluation.kept import Labeller
 from dcgan.files import open_file
+from dcgan.pictures import nchw
 
 KEYS = ("seed", "index", "top", "left", "height", "width")
 LARGEST = 2**20

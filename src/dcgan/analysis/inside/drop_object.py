@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from dcgan.analysis.inside.ablation import OFF, Body, nchw
+from dcgan.analysis.inside.ablation import OFF, Body
 from dcgan.analysis.inside.boxes import Marked
 from dcgan.analysis.inside.fields import Box
 from dcgan.analysis.inside.layers import STEPS
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
 from dcgan.evaluation.kept import Labeller
+from dcgan.pictures import nchw
 
 LEAST = 5
 """Boxes that a regression is fitted to; one is held out of five."""

@@ -13,6 +13,7 @@ from dcgan.asked import class_index
 from dcgan.errors import DcganError
 from dcgan.evaluation.kept import Labeller
 from dcgan.model import Model
+from dcgan.pictures import nchw
 
 BOXES = 52
 """As many as the paper drew by hand."""
@@ -44,7 +45,7 @@ def find_objects(
     if labeller is None:
         return _by_difference(model, label, seed)
     images, _ = _pool(model, POOL, seed)
-    seen = labeller.probabilities(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).argmax(1)
+    seen = labeller.probabilities(nchw(images)).argmax(1)
     members = [np.flatnonzero(seen == index) for index in range(len(labeller.classes))]
     if label is not None:
         chosen = class_index(label, labeller.classes)

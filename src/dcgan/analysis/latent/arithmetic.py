@@ -39,6 +39,7 @@ from dcgan.errors import DcganError, one_of
 from dcgan.evaluation.labeller import Labeller
 from dcgan.files import exists
 from dcgan.model import Model
+from dcgan.pictures import nchw
 
 NEIGHBOURS, NOISE = 8, 0.25
 OF_A_CLASS = 64
@@ -192,7 +193,7 @@ def _class(name: str, sources: Sources, labeller: Labeller | None) -> tuple[Poin
     label = class_index(name, labeller.classes)
     z = latent(seed, 7, 0, LABELLED, recipe.z_dim, recipe.prior, Stream.ANALYSIS)
     made = model.decode(z)
-    seen = labeller.probabilities(np.ascontiguousarray(made.transpose(0, 3, 1, 2))).argmax(1)
+    seen = labeller.probabilities(nchw(made)).argmax(1)
     rows = np.flatnonzero(seen == label)
     if len(rows) < FEWEST:
         raise DcganError(f"{len(rows)} of {LABELLED:,} designs are seen as {name}: too few for a mean")

@@ -20,6 +20,7 @@ from dcgan.errors import DcganError, one_of
 from dcgan.evaluation.labeller import Labeller
 from dcgan.files import open_file
 from dcgan.model import Model
+from dcgan.pictures import nchw
 
 MEASURES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "bright": lambda pixels: pixels.mean((1, 2, 3)),
@@ -136,7 +137,7 @@ def seen_attributes(pictures: Images, wanted: Sequence[str], labeller: Labeller 
     for name in wanted:
         if name.casefold() in known and labeller:
             if seen is None:
-                channels_first = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+                channels_first = nchw(pictures)
                 seen = labeller.probabilities(channels_first).argmax(1)
             at = known[name.casefold()]
             found.append(Attribute(labeller.classes[at], seen == at))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dcgan.analysis.latent.points import Images
-from dcgan.pictures import FAINT, FONT_SIZE, GAP, INK, MARGIN, PAPER, enlarge, font_for
+from dcgan.pictures import FAINT, FONT_SIZE, GAP, INK, MARGIN, PAPER, enlarge, font_for, shortened
 
 WIDEST_NAME = 300
 """Pixels; a longer name is cut."""
@@ -38,7 +38,7 @@ def rows_picture(
     scale = scale_for(rows[0], side)
     height, width, channels = (rows[0].shape[1] * scale, rows[0].shape[2] * scale, rows[0].shape[3])
     font = font_for("".join([*names, *columns, caption, *notes]))
-    names = [_cut(name, font) for name in names]
+    names = [shortened(name, font, WIDEST_NAME) for name in names]
     widest = max((font.getlength(name) for name in names), default=0)
     left = MARGIN + (math.ceil(widest) + MARGIN // 2 if widest else 0)
     cell = max(width, *(math.ceil(font.getlength(word)) + 2 for word in columns), 0)
@@ -85,13 +85,3 @@ def below(above: Images, under: Images) -> Images:
     """Two pictures HWC one below the other, at one width."""
     turned = beside(above.transpose(1, 0, 2), under.transpose(1, 0, 2))
     return np.ascontiguousarray(turned.transpose(1, 0, 2))
-
-
-def _cut(name: str, font: object) -> str:
-    length = font.getlength  # type: ignore[attr-defined]
-    name = " ".join(name.split())
-    if length(name) <= WIDEST_NAME:
-        return name
-    while name and length(name + "…") > WIDEST_NAME:
-        name = name[:-1]
-    return name.rstrip() + "…"

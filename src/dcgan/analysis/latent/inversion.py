@@ -121,7 +121,7 @@ def invert(
         np.array([rmse(made[at : at + 1], image)[0] for at, image in enumerate(images)]),
         starts,
         np.array([rmse(mean[None], image)[0] for image in images]),
-        None if getattr(model, "encoder", None) is None else encoded,
+        None if model.encoder is None else encoded,
     )
 
 
@@ -158,13 +158,12 @@ def _best(errors: NDArray[np.float64], pool: Points, count: int) -> NDArray[np.i
 
 def _guessed(model: Model, image: Images, begin: Points, label: int | None) -> Points | None:
     """What the model's encoder says, where it has one: its z, with each class that the starts have."""
-    encoder = getattr(model, "encoder", None)
-    if encoder is None:
+    if model.encoder is None:
         return None
     engine = model.engine
     with torch.inference_mode():
         pixels = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
-        z = encoder(engine.scaled(engine.tensor(pixels))).float().cpu().numpy()
+        z = model.encoder(engine.scaled(engine.tensor(pixels))).float().cpu().numpy()
     if begin.mixture is None:
         return Points(z, None, ("",))
     classes = np.unique(begin.mixture.argmax(1)) if label is None else np.array([label])

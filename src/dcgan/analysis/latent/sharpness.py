@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dcgan.analysis.latent.points import Images
 from dcgan.evaluation.extractors import Extractor
+from dcgan.pictures import nchw
 
 STEPS = 64
 """Steps of a leg, from one point to the next."""
@@ -69,7 +70,7 @@ def cross_fade(first: Images, last: Images, count: int) -> Images:
 
 
 def _features(images: Images, extractor: Extractor) -> NDArray[np.float64]:
-    return extractor(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).astype(np.float64)
+    return extractor(nchw(images)).astype(np.float64)
 
 
 def _uneven(steps: NDArray[np.float64]) -> float:
