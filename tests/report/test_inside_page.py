@@ -15,7 +15,7 @@ from dcgan import explain as explaining
 from dcgan.analysis.inside.fields import Box
 from dcgan.errors import DcganError
 from dcgan.explain import explain
-from dcgan.explain.drawing import amount, cell_side, framed, shown, signed, tiled
+from dcgan.explain.drawing import BETWEEN, GAP, amount, cell_side, framed, shown, signed, tiled
 from dcgan.presets import PRESETS
 from dcgan.report.inside import Figure, Section, Table, write_inside
 from inside_models import Brightness, pictures, untrained
@@ -176,3 +176,11 @@ def test_the_page_fits_a_phone_and_asks_for_nothing(tmp_path: Path, monkeypatch:
             assert all(natural > 0 and 150 < laid <= width - 20 for natural, laid in sizes)
         browser.close()
     assert [url for url in asked if not url.startswith(("data:", page_file.as_uri()[:80]))] == []
+
+
+def test_cells_in_rows_with_an_empty_one_between_grey_lines() -> None:
+    cell = np.full((3, 4, 3), 7, np.uint8)
+    picture = tiled([[cell, None], [cell]])
+    assert picture.shape == (2 * 3 + 3 * GAP, 2 * 4 + 3 * GAP, 3)
+    assert (picture[GAP : GAP + 3, GAP : GAP + 4] == 7).all()
+    assert (picture == 7).sum() == 2 * cell.size and set(np.unique(picture)) == {7, BETWEEN}
