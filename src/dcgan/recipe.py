@@ -137,6 +137,11 @@ class Recipe:
     last_gamma: float = _key(1.0, "share of gamma that is left after anneal", range=(0.0, 1.0))
     ema: float = _key(0.998, "decay of the generator's moving average, per step", range=(0.0, 0.999999))
     flip: bool = _key(False, "mirror half of the real images left to right")
+    augment: str = _key(
+        "none",
+        "changes through which D sees real and generated images alike; for few pictures",
+        choices=("none", "translation", "translation,cutout", "color,translation,cutout"),
+    )
 
     seed: int = _key(0, "seed of every random draw", range=(0, LARGEST_SEED))
     precision: str = _key("auto", "arithmetic of the training step", choices=("auto", "bf16", "float32"))

@@ -121,12 +121,13 @@ CALM: dict[str, Any] = {
     **{"g_maps": 32, "d_maps": 32, "g_mix": 0, "paint": "pixels", "g_lr": 5e-4, "d_lr": 5e-4},
 }
 """No batch norm and no dropout: what a rank computes for an image depends on no other image."""
+CHANGED: dict[str, Any] = {"flip": True, "augment": "color,translation,cutout"}
 
 
 @pytest.mark.parametrize("updates", ["d-then-g", "together", "in-turn"])
 def test_two_ranks_compute_what_one_process_does(tmp_path: Path, updates: str) -> None:
     data = digits(100, labelled=False)
-    recipe = tiny(data, 4, **CALM, spectral_norm=False, adam_eps=1e-2, flip=True, updates=updates)
+    recipe = tiny(data, 4, **CALM, spectral_norm=False, adam_eps=1e-2, **CHANGED, updates=updates)
 
     def state(trainer: Trainer) -> dict[str, torch.Tensor]:
         for _ in range(4):

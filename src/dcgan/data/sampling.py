@@ -30,6 +30,7 @@ class Stream(IntEnum):
     TORCH = 7
     SCORES = 8
     LABELLER = 12
+    AUGMENT = 13
     ANALYSIS = 16
 
 
@@ -113,6 +114,11 @@ def labels(
 def flips(seed: int, step: int, rank: int, count: int) -> NDArray[np.bool_]:
     """bool (count,): which images to mirror, each with probability ½."""
     return stream(Stream.FLIPS, seed, step, rank).random(count) < 0.5
+
+
+def chances(seed: int, step: int, rank: int, count: int, numbers: int) -> NDArray[np.float32]:
+    """float32 (2, count, numbers) in [0, 1): what augmentation makes of each real and of each generated image."""
+    return stream(Stream.AUGMENT, seed, step, rank).random((2, count, numbers), np.float32)
 
 
 def generation_block(seed: int, block: int, dim: int, prior: str) -> NDArray[np.float32]:

@@ -10,10 +10,11 @@ from torch import Tensor, nn, optim
 
 from dcgan.errors import one_of
 from dcgan.methods import adversarial, regularized
+from dcgan.methods.augmentation import CHANCES
 from dcgan.methods.batch import Batch
 from dcgan.recipe import Recipe
 
-__all__ = ["METHODS", "Batch", "Method", "build_method"]
+__all__ = ["CHANCES", "METHODS", "Batch", "Method", "build_method"]
 
 Autocast = Callable[[], AbstractContextManager[None]]
 """Opens the context in which forward passes run; the engine's business."""

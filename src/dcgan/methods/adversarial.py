@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dcgan.methods.adam import Adam
+from dcgan.methods.augmentation import augmented
 from dcgan.methods.batch import Batch
 from dcgan.objectives import gradient_penalty, objective
 from dcgan.recipe import Recipe
@@ -77,7 +78,16 @@ class Adversarial:
         self.discriminator.requires_grad_(True)
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
-        return self._step(batch, fake, step)
+        real, fake = self._shown(batch, batch.real, fake)
+        return self._step(replace(batch, real=real), fake, step)
+
+    def _shown(self, batch: Batch, real: Tensor, fake: Tensor) -> Seen:
+        """Real and generated images as D is to see them, the same in all passes of a step."""
+        if batch.chances is None:
+            return real, fake
+        for_real, for_fake = batch.chances
+        policy = self.recipe.augment
+        return augmented(policy, real, for_real), augmented(policy, fake, for_fake)
 
     def _d_then_g(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         verdict = self._judge(batch, fake.detach(), step)

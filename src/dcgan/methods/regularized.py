@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from torch import Tensor, nn
 
@@ -50,7 +51,9 @@ class Regularized(Adversarial):
             network.requires_grad_(True)
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
-        verdict = self._judge(batch, fake.detach(), step)
+        real, shown = self._shown(batch, batch.real, fake)
+        seen = replace(batch, real=real)
+        verdict = self._judge(seen, shown.detach(), step)
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
         self._update("discriminator", loss_d + self._penalty(verdict), step)
 
@@ -59,6 +62,7 @@ class Regularized(Adversarial):
             if number:
                 with self.autocast():
                     fake = self.generator(batch.z, batch.labels)
+                _, shown = self._shown(batch, batch.real, fake)
             at = ROUNDS * step + number
             self.generator.requires_grad_(False)
             loss_e, error = self._encoded(batch, verdict.real)
@@ -66,7 +70,7 @@ class Regularized(Adversarial):
             self.generator.requires_grad_(True)
             self.encoder.requires_grad_(False)
             again, _ = self._encoded(batch, verdict.real)
-            loss_g = self._loss_g(batch, fake)
+            loss_g = self._loss_g(seen, shown)
             self._update("generator", loss_g + again, at)
             self.encoder.requires_grad_(True)
         # G's loss is told without E's, so that it means what it means in every other run.
@@ -79,7 +83,7 @@ class Regularized(Adversarial):
         """L_E, and the mean squared error of a pixel's value, from 0 to 4, 0-d each."""
         with self.autocast():
             drawn = self.generator(self.encoder(batch.real), batch.labels)
-            out = self.discriminator(drawn, batch.labels)
+            out = self.discriminator(self._shown(batch, batch.real, drawn)[1], batch.labels)
         squares = (batch.real - drawn.float()).square()
         mean = squares.mean()
         error = squares.sum((1, 2, 3)).mean() if self.recipe.reduction == "sum" else mean

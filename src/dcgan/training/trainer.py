@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from dcgan.data.dataset import Dataset
-from dcgan.data.sampling import BatchSampler, Stream, flips, latent, torch_seed
-from dcgan.methods import Batch, build_method
+from dcgan.data.sampling import BatchSampler, Stream, chances, flips, latent, torch_seed
+from dcgan.methods import CHANCES, Batch, build_method
 from dcgan.networks import build_networks
 from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
@@ -94,7 +94,10 @@ class Trainer:
             real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
         z = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)
         classes = self.pool_labels[index] if recipe.conditional and self.pool_labels is not None else None
-        return Batch(real, classes, engine.tensor(z[self.part]))
+        draws = None
+        if recipe.augment != "none":
+            draws = engine.tensor(chances(recipe.seed, step, 0, recipe.batch, CHANCES)[:, self.part])
+        return Batch(real, classes, engine.tensor(z[self.part]), draws)
 
     def picture(self) -> bytes:
         """PNG of the averaged generator's images, from the same z every time; one column a class."""
