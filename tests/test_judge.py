@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dcgan
-from dcgan.cli import main
 from dcgan.data import Dataset, open_dataset
 from dcgan.pictures import png
 from dcgan.training.scoring import Scoring
 
+Command = Callable[..., tuple[int, str, str]]
 TINY = {"g_maps": 4, "d_maps": 4, "z_dim": 8}
 
 
@@ -52,14 +53,6 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("dcgan.evaluation.classifier.MOST_PASSES", 6)
 
 
-def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    said = capsys.readouterr()
-    return int(caught.value.code or 0), said.out, said.err
-
-
 def test_a_run_is_scored_while_it_trains_and_its_best_checkpoint_is_kept(runs: Path) -> None:
     run = dcgan.load(runs / "plain")
     assert isinstance(run, dcgan.Run)
@@ -70,9 +63,9 @@ def test_a_run_is_scored_while_it_trains_and_its_best_checkpoint_is_kept(runs: P
 
 
 def test_evaluate_prints_scores_with_all_they_depend_on_and_keeps_them_for_the_report(
-    runs: Path, capsys: pytest.CaptureFixture[str]
+    runs: Path, command: Command
 ) -> None:
-    status, out, err = command(capsys, "evaluate", "named", "-n", "300", "--runs-dir", str(runs))
+    status, out, err = command("evaluate", "named", "-n", "300", "--runs-dir", str(runs))
     assert status == 0, err
     for words in (
         "Fréchet (domain)",
@@ -94,14 +87,12 @@ def test_evaluate_prints_scores_with_all_they_depend_on_and_keeps_them_for_the_r
     ) == 64
     for name in ("real.png", "generated.png", "classes.png", "closest.png", "histogram.json"):
         assert (kept / name).stat().st_size > 100, name
-    status, out, _ = command(capsys, "report", "named", "--runs-dir", str(runs))
+    status, out, _ = command("report", "named", "--runs-dir", str(runs))
     page = Path(out.strip()).read_text()
     assert "domain" in page and "Closest" in page
 
 
-def test_a_run_without_labels_is_judged_without_what_needs_them(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_without_labels_is_judged_without_what_needs_them(runs: Path, command: Command) -> None:
     arguments = [
         "evaluate",
         "plain",
@@ -113,16 +104,14 @@ def test_a_run_without_labels_is_judged_without_what_needs_them(
         str(runs),
         "--accuracy-score",
     ]
-    status, out, _ = command(capsys, *arguments, "--json")
+    status, out, _ = command(*arguments, "--json")
     scores = json.loads(out)
     assert status == 0 and "fidelity" not in scores and "balance" in scores
     assert any("trained with labels" in note for note in scores["notes"])
     assert scores["extractor"] == "fixed" and scores["checkpoint"] == "best"
 
 
-def test_a_folder_of_pictures_is_judged_by_a_set(
-    digits: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_of_pictures_is_judged_by_a_set(digits: Dataset, tmp_path: Path, command: Command) -> None:
     folder = tmp_path / "made"
     folder.mkdir()
     for index in range(120):
@@ -131,7 +120,7 @@ def test_a_folder_of_pictures_is_judged_by_a_set(
     assert scores.of == "made" and scores.n == 120 and scores.frechet < 3 * scores.floor["frechet"] + 1
     for file in list(folder.iterdir())[40:]:
         file.unlink()
-    status, out, err = command(capsys, "evaluate", str(folder), "--data", "digits")
+    status, out, err = command("evaluate", str(folder), "--data", "digits")
     assert (status, out) == (2, "") and "40 designs: scores need at least 50" in err.splitlines()[-1]
 
 
@@ -157,22 +146,19 @@ def test_more_designs_than_there_are_real_pictures_for_are_not_compared_with_the
         (["generate", "plain", "--from", "99"], "no checkpoint '99'"),
     ],
 )
-def test_a_mistake_is_one_line(
-    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
-) -> None:
+def test_a_mistake_is_one_line(runs: Path, command: Command, arguments: list[str], says: str) -> None:
     before = sorted((path, path.stat().st_mtime) for path in (runs / "plain").rglob("*"))
     more = ["--runs-dir", str(runs)] if len(arguments) > 1 else []
-    status, out, err = command(capsys, *arguments, *more)
+    status, out, err = command(*arguments, *more)
     assert (status, out) == (2, "") and says in err and err.count("\n") == 1, err
     assert sorted((path, path.stat().st_mtime) for path in (runs / "plain").rglob("*")) == before
 
 
-def test_back_to_the_best_with_another_rate(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_back_to_the_best_with_another_rate(runs: Path, command: Command) -> None:
     run = dcgan.load(runs / "plain")
     assert isinstance(run, dcgan.Run)
     best = run.model().facts["step"]
     status, _, err = command(
-        capsys,
         "resume",
         "plain",
         "--from",
@@ -190,11 +176,9 @@ def test_back_to_the_best_with_another_rate(runs: Path, capsys: pytest.CaptureFi
 
 
 def test_nearest_looks_for_copies_of_a_run_and_of_a_folder(
-    runs: Path, digits: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: Path, digits: Dataset, tmp_path: Path, command: Command
 ) -> None:
-    status, out, err = command(
-        capsys, "nearest", "plain", "-n", "200", "--out", "found", "--runs-dir", str(runs)
-    )
+    status, out, err = command("nearest", "plain", "-n", "200", "--out", "found", "--runs-dir", str(runs))
     assert status == 0 and "verdict" in out and "birthday" in out, err
     assert (tmp_path / "found" / "closest.png").stat().st_size > 1000
     assert "nan" not in (tmp_path / "found" / "copies.json").read_text().lower()
@@ -202,11 +186,11 @@ def test_nearest_looks_for_copies_of_a_run_and_of_a_folder(
     copied.mkdir()
     for index in range(120):
         (copied / f"{index}.png").write_bytes(png(digits.images[index].transpose(1, 2, 0)))
-    status, out, _ = command(capsys, "nearest", str(copied), "--data", "digits", "--extractor", "fixed")
+    status, out, _ = command("nearest", str(copied), "--data", "digits", "--extractor", "fixed")
     assert status == 0 and "0.000" in out, out
     for index in range(120):
         (copied / f"{index}.png").write_bytes(png(digits.images[index % 4].transpose(1, 2, 0)))
-    status, out, _ = command(capsys, "nearest", str(copied), "--data", "digits")
+    status, out, _ = command("nearest", str(copied), "--data", "digits")
     assert status == 0 and "it repeats itself: about" in out, out
-    status, out, err = command(capsys, "nearest", str(copied))
+    status, out, err = command("nearest", str(copied))
     assert (status, out) == (2, "") and "--data" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ import pytest
 from PIL import Image
 
 import dcgan
-from dcgan.cli import main
 from dcgan.data import Dataset, open_dataset
 from dcgan.designs import LABELLED, class_folders
 from dcgan.pictures import png
 
+Command = Callable[..., tuple[int, str, str]]
 HOSTILE = ("../../up", "a/b", "A-b", "CON", "", "\N{SNOWMAN}")
 
 
@@ -40,19 +41,9 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    said = capsys.readouterr()
-    return int(caught.value.code or 0), said.out, said.err
-
-
-def test_a_folder_from_the_command_line(
-    capsys: pytest.CaptureFixture[str], pictures: Path, digits: Dataset
-) -> None:
+def test_a_folder_from_the_command_line(command: Command, pictures: Path, digits: Dataset) -> None:
     before = {path: path.read_bytes() for path in pictures.rglob("*.png")}
-    status, out, err = command(capsys, "label", "pics", "--data", "digits", "--folders")
+    status, out, err = command("label", "pics", "--data", "digits", "--folders")
     assert status == 0, err
     assert "of 176 pictures of digits (held out" in out
     assert "below a confidence of 0.5" in out and "as asked" not in out
@@ -70,17 +61,15 @@ def test_a_folder_from_the_command_line(
     assert set(open_dataset(Path("pics-labels/classes")).classes) == {row["label"] for row in table}
     with Image.open("pics-labels/sheet.png") as sheet:
         assert sheet.size[0] > 100
-    status, out, err = command(capsys, "label", "pics", "--data", "digits")
+    status, out, err = command("label", "pics", "--data", "digits")
     assert (status, out) == (2, "") and err.count("\n") == 1 and "exists and is not empty" in err
 
 
-def test_a_runs_designs_and_the_columns_of_generate(
-    capsys: pytest.CaptureFixture[str], trained: dcgan.Run
-) -> None:
+def test_a_runs_designs_and_the_columns_of_generate(command: Command, trained: dcgan.Run) -> None:
     runs = ("--runs-dir", str(trained.folder.parent))
-    assert command(capsys, "generate", "tiny", "-n", "3", "--out", "plain", *runs)[0] == 0
+    assert command("generate", "tiny", "-n", "3", "--out", "plain", *runs)[0] == 0
     assert list(rows(Path("plain/manifest.csv"))[0]) == ["file", "seed", "index", "label", "score"]
-    status, out, err = command(capsys, "label", "tiny", "-n", "70", "--folders", *runs)
+    status, out, err = command("label", "tiny", "-n", "70", "--folders", *runs)
     assert status == 0 and "as asked" in out, err
     table = rows(Path("designs/tiny-1/manifest.csv"))
     assert len(table) == 70
@@ -91,13 +80,13 @@ def test_a_runs_designs_and_the_columns_of_generate(
         )
         assert 0 <= float(row["runner_up_confidence"]) <= float(row["confidence"]) <= 1
         assert row["class"] != row["runner_up"]
-    status, out, _ = command(capsys, "generate", "tiny", "-n", "3", "--out", "labelled", *runs)
+    status, out, _ = command("generate", "tiny", "-n", "3", "--out", "labelled", *runs)
     with_columns = rows(Path("labelled/manifest.csv"))
     assert status == 0 and "labeller" in out
     assert list(with_columns[0])[5:] == list(LABELLED)
     assert [{k: row[k] for k in list(row)[:5]} for row in with_columns] == rows(Path("plain/manifest.csv"))
     assert [row["class"] for row in with_columns] == [row["class"] for row in table[:3]]
-    status, out, _ = command(capsys, "label", "labelled", "--data", "digits")
+    status, out, _ = command("label", "labelled", "--data", "digits")
     again = rows(Path("labelled-labels/labels.csv"))
     assert status == 0 and [row["label"] for row in again] == [row["class"] for row in with_columns]
     assert [row["asked"] for row in again] == [row["label"] for row in with_columns]
@@ -142,7 +131,7 @@ def test_classes_of_one_word_are_kept_apart() -> None:
     ],
 )
 def test_mistakes_are_one_line(
-    capsys: pytest.CaptureFixture[str],
+    command: Command,
     monkeypatch: pytest.MonkeyPatch,
     pictures: Path,
     arguments: list[str],
@@ -153,7 +142,7 @@ def test_mistakes_are_one_line(
     (Path("flat") / "1.png").write_bytes(next(pictures.rglob("*.png")).read_bytes())
     before = sorted(Path().rglob("*"))
     monkeypatch.setattr("dcgan.evaluation.labeller.fit_classifier", None)  # told before anything is learned
-    status, out, err = command(capsys, "label", *arguments)
+    status, out, err = command("label", *arguments)
     last = err.splitlines()[-1]
     assert (status, out) == (2, "") and says in last and last.startswith("dcgan: "), err
     assert "Traceback" not in err

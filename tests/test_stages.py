@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from dcgan.errors import DcganError
 from dcgan.networks import build_networks
 from dcgan.networks.stages import grouped, stage_names, through
 from dcgan.presets import PRESETS, preset
@@ -79,10 +78,3 @@ def test_layers_without_weights_go_with_the_layer_before_them() -> None:
     x = torch.rand(2, 2, 2)
     assert torch.equal(through(grouped(layers), x), nn.Sequential(*layers)(x))
     assert [stage.name for stage in grouped([])] == ["base"]
-
-
-def test_an_unknown_layer_lists_those_there_are() -> None:
-    discriminator = built("fast-28", {})[1]["discriminator"]
-    assert stage_names(discriminator, wanted=["conv3", "conv1"]) == ["conv1", "conv3"]
-    with pytest.raises(DcganError, match="unknown layer 'deep': known: conv1, conv2, conv3"):
-        stage_names(discriminator, wanted=["deep"])

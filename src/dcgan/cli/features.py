@@ -11,6 +11,7 @@ import typer
 from dcgan.cli.generate import From, the_model
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
+from dcgan.cli.words import listed
 
 Layers = Annotated[
     str, typer.Option(help="all, last (of each network), or names with commas, as conv2,conv3.")
@@ -63,9 +64,4 @@ def features(
 
 def asked_layers(words: str) -> str | list[str]:
     """What --layers says: "all", "last", or names."""
-    return words if words in ("all", "last") else listed(words)
-
-
-def listed(text: str) -> list[str]:
-    """Names with commas between."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+    return words if words in ("all", "last") else listed(words, "--layers")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcgan.cli.screen import tell
-from dcgan.errors import DcganError
 
 if TYPE_CHECKING:
     from dcgan.analysis.latent.inversion import Progress
@@ -74,16 +73,3 @@ def labeller(found: Run | Model, data: str | None, progress: Callable[[int, int]
     if sorter:
         tell(f"labeller  {sorter.accuracy}")
     return sorter
-
-
-def listed(text: str, option: str) -> list[str]:
-    """The parts of a list with commas; one that holds a comma stands in double quotes."""
-    import csv
-
-    try:
-        parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
-    except csv.Error as error:
-        raise DcganError(f"{option} is '{text[:80]}': {error}") from None
-    if not parts or not all(parts):
-        raise DcganError(f"{option} is '{text[:80]}': expected parts with commas between, and none empty")
-    return parts

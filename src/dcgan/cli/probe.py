@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dcgan.cli.features import Layers, Pool, Resize, asked_layers, listed
+from dcgan.cli.features import Layers, Pool, Resize, asked_layers
 from dcgan.cli.generate import From, the_model
 from dcgan.cli.lists import Json
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
+from dcgan.cli.words import listed
 
 if TYPE_CHECKING:
     from dcgan.analysis.probe.probe import Probed
@@ -59,7 +60,8 @@ def probe(
     from dcgan.probes import probe as measure
     from dcgan.report.bars import Bar, bars
 
-    wanted = {"all": CONTROLS, "none": ()}.get(controls, tuple(listed(controls)))
+    known = {"all": tuple(CONTROLS), "none": ()}
+    wanted = known[controls] if controls in known else tuple(listed(controls, "--controls"))
     asked = Asked(
         labels_per_class, draws, asked_layers(layers), pool, wanted, kmeans_units, trials, seed=seed
     )

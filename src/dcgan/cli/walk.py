@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcgan.cli.generate import From, Which
-from dcgan.cli.latent import Fit, Negative, Out, Seed, listed, opened, sources
+from dcgan.cli.latent import Fit, Negative, Out, Seed, opened, sources
 from dcgan.cli.lists import Json
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
+from dcgan.cli.words import listed
 from dcgan.errors import DcganError
 
 if TYPE_CHECKING:

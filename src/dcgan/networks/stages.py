@@ -12,8 +12,6 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from dcgan.errors import one_of
-
 
 class Stage(NamedTuple):
     """name: "conv1", "up2", "dense1", …, from 1 in the order of computing. compute: (N, …) → (N, …)."""
@@ -68,16 +66,6 @@ def chain(parts: Iterable[nn.Module]) -> Callable[[Tensor], Tensor]:
     return lambda x: reduce(lambda value, part: part(value), kept, x)
 
 
-def stage_names(network: Staged, kind: str = "layer", wanted: Iterable[str] | None = None) -> list[str]:
-    """The names of a network's stages, or of the `wanted` ones in the network's order.
-
-    Raises `DcganError` for an unknown one, with all that there are.
-    """
-    names = [stage.name for stage in network.stages()]
-    if wanted is None:
-        return names
-    chosen = list(wanted)
-    for name in chosen:
-        if name not in names:
-            raise one_of(kind, name, names)
-    return [name for name in names if name in chosen]
+def stage_names(network: Staged) -> list[str]:
+    """The names of a network's stages, in order."""
+    return [stage.name for stage in network.stages()]
