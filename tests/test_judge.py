@@ -12,6 +12,7 @@ import pytest
 import dcgan
 from dcgan.data import Dataset, open_dataset
 from dcgan.pictures import png
+from dcgan.subject import subject
 from dcgan.training.scoring import Scoring
 
 Command = Callable[..., tuple[int, str, str]]
@@ -152,6 +153,20 @@ def test_a_mistake_is_one_line(runs: Path, command: Command, arguments: list[str
     status, out, err = command(*arguments, *more)
     assert (status, out) == (2, "") and says in err and err.count("\n") == 1, err
     assert sorted((path, path.stat().st_mtime) for path in (runs / "plain").rglob("*")) == before
+
+
+def test_pictures_that_are_brought_to_the_models_shape_are_told_of(digits: Dataset, runs: Path) -> None:
+    told: list[str] = []
+    larger = open_dataset("digits", size=(16, 16), channels=3)
+    assert larger.origin["notes"] == ["pictures of 8×8 grey were brought to 16×16 colour"]
+    assert digits.origin["notes"] == []
+    Path("few").mkdir()
+    for index in range(4):
+        small = np.ascontiguousarray(digits.images[index, :, ::2, ::2].transpose(1, 2, 0))
+        (Path("few") / f"{index}.png").write_bytes(png(small))
+    found = subject("plain", "last", runs).real("few", "train", told.append)
+    assert found.size == (8, 8)
+    assert "note: few: 4 images smaller than 8×8 were enlarged" in told
 
 
 def test_back_to_the_best_with_another_rate(runs: Path, command: Command) -> None:

@@ -43,7 +43,10 @@ class Subject:
             return data
         if data is not None:
             size, channels = self._shape(tell)
-            return open_dataset(data, split=split, size=size, channels=channels, report=tell)
+            brought = open_dataset(data, split=split, size=size, channels=channels, report=tell)
+            for note in brought.origin["notes"]:
+                tell(f"note: {brought.name}: {note}")
+            return brought
         name = "" if self.model is None else str(self.model.facts.get("data", ""))
         facts = self.run.data if self.run else {"source": name} if name else {}
         if not facts:

@@ -73,7 +73,13 @@ def open_dataset(
     if isinstance(source, str) and source in SETS:
         data = read_named(SETS[source], split, report, size, progress, fit)
         images = with_channels(fit_all(data.images, size or data.size, fit), channels or data.channels)
-        return dataclasses.replace(data, images=images, origin=_origin(data, "a named set", options))
+        changed = dataclasses.replace(data, images=images, origin=_origin(data, "a named set", options))
+        if (data.size, data.channels) != (changed.size, changed.channels):
+            kinds = [
+                f"{d.size[0]}×{d.size[1]} {'grey' if d.channels == 1 else 'colour'}" for d in (data, changed)
+            ]
+            changed.origin["notes"] = [f"pictures of {kinds[0]} were brought to {kinds[1]}"]
+        return changed
     path = _existing(source)
     for kind in KINDS:
         if kind.fits(path):
