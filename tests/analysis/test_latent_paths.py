@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,6 +152,37 @@ def test_an_animation_holds_every_frame(name: str, tracks: int, channels: int) -
             scale = image.width // 8
             seen = np.asarray(image.convert("L"))[::scale, ::scale]
             assert np.array_equal(seen, frames[3, 0, :, :, 0]), "lossless"
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on this machine")
+@pytest.mark.parametrize(("tracks", "side", "channels"), [(1, 8, 1), (3, 9, 3)])
+def test_an_mp4_holds_every_frame_in_its_order(tracks: int, side: int, channels: int) -> None:
+    """Each frame of one brightness, so that what H.264 loses does not matter; odd sides too."""
+    levels = np.array([10, 90, 170, 250, 50], np.uint8)
+    frames = np.broadcast_to(levels[:, None, None, None, None], (5, tracks, side, side, channels)).copy()
+    content = animation.animation(frames, "mp4", 10)
+    assert content == animation.animation(frames, "mp4", 10)
+    decode = ["ffmpeg", "-v", "error", "-i", "pipe:", "-f", "rawvideo", "-pix_fmt", "gray", "pipe:"]
+    grey = subprocess.run(decode, input=content, capture_output=True, check=True).stdout
+    seen = np.frombuffer(grey, np.uint8).reshape(5, -1)
+    assert np.abs(np.median(seen, axis=1) - levels).max() < 8
+
+
+def test_an_encoder_that_fails_is_told_of_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\necho 'Unknown encoder libx264' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(animation, "_encoder", lambda: str(broken))
+    frames = np.zeros((3, 1, 8, 8, 1), np.uint8)
+    with pytest.raises(
+        DcganError, match=r"could not write an mp4: Unknown encoder libx264\. Choose --format gif"
+    ):
+        animation.animation(frames, "mp4", 10)
+    broken.chmod(0o644)
+    with pytest.raises(DcganError, match="cannot be run: Permission denied"):
+        animation.animation(frames, "mp4", 10)
 
 
 def test_mp4_without_an_encoder_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
