@@ -201,7 +201,6 @@ def main() -> None:
     )
     parser.add_argument("--data", default="fashion-mnist", help="a named set, or what `dcgan train` takes")
     parser.add_argument("--labels", action="store_true", help="learn the classes too")
-    parser.add_argument("--pictures", type=int, help="train on so many, drawn at random; judged by all")
     parser.add_argument(
         "--recipes", default="", help="of now (the fast preset), before, sketch, or presets, with commas"
     )
@@ -222,10 +221,6 @@ def main() -> None:
     except DcganError:  # a folder of pictures has no test split
         test = None
     judge = Judge(data, test) if wanted else None
-    if options.pictures:
-        chosen = np.sort(np.random.default_rng(1).permutation(len(data))[: options.pictures])
-        labels = None if data.labels is None else data.labels[chosen]
-        data = Dataset(f"{options.pictures:,} of {data.name}", data.images[chosen], labels, data.classes)
     last = options.images or options.seconds
     marks = (
         [last / 2**k for k in range(3, -1, -1)] if options.images else [m for m in MARKS if m < last] + [last]
