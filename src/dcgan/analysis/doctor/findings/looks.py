@@ -62,7 +62,12 @@ def memorised(chart: Chart) -> Diagnosis | None:
         evidence.append(f"{chart.images:,} training pictures, each seen {passes:,.0f} times")
     if gap is not None and gap > 0.5:
         evidence.append(f"D likes pictures that it trains on better by {gap:.1f} standard deviations")
-    mend = mends(chart.recipe, **slower(chart.recipe, 4, "d_lr"), **penalised(chart.recipe))
+    mend = mends(
+        chart.recipe,
+        augment="translation,cutout",
+        **slower(chart.recipe, 4, "d_lr"),
+        **penalised(chart.recipe),
+    )
     return Diagnosis(
         "memorisation",
         min(0.95, 0.6 + 0.15 * (copied + by_heart - 1) + 0.1 * (ratio < CLOSE / 2) + 0.15 * few),
