@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+import dcgan
 from dcgan.data import Dataset
 from dcgan.data.sampling import chances
 from dcgan.methods import CHANCES, Batch, build_method
 from dcgan.methods.augmentation import augmented
 from dcgan.networks import build_networks
 from dcgan.objectives import objective
-from dcgan.presets import preset
+from dcgan.presets import AUGMENT, FEW, for_few, preset
 from dcgan.recipe import FIELDS, Recipe
 from dcgan.training.engine import Engine
 from dcgan.training.trainer import Trainer
@@ -142,3 +145,30 @@ def test_the_changes_of_a_step_are_drawn_from_seed_and_step(digits: Dataset) -> 
     assert other is not None and not torch.equal(first, other)
     assert later is not None and not torch.equal(first, later)
     assert batch(0, 3, "none").chances is None
+
+
+def test_a_fast_preset_augments_few_pictures_unless_told_otherwise(digits: Dataset, tmp_path: Path) -> None:
+    few = replace(digits, images=digits.images[: FEW - 1], labels=None, classes=(), origin={})
+    told: list[str] = []
+
+    def trained(data: Dataset, name: str, **settings: object) -> str:
+        small = {"z_dim": 8, "evaluate_every": 0.0, **settings}
+        run = dcgan.train(
+            data,
+            name=name,
+            images=16,
+            batch=8,
+            settings=small,
+            preset="fast-28",
+            runs_dir=tmp_path,
+            tell=told.append,
+        )
+        return run.recipe.augment
+
+    assert trained(few, "few") == AUGMENT
+    assert told[-1] == f"augment={AUGMENT}: for fewer than {FEW} pictures; --set augment=none leaves it out"
+    assert trained(few, "plain", augment="none") == "none"
+    told.clear()
+    assert trained(digits, "many") == "none"
+    assert not any("augment" in line for line in told)
+    assert not for_few(preset("fashion-2020"), 20, {})  # a published model stays what was published

@@ -15,7 +15,7 @@ from dcgan.errors import DcganError, Told, enough_memory, expect, one_of
 from dcgan.files import is_file, is_folder
 from dcgan.model import Model, load_model
 from dcgan.observe import RunObserver
-from dcgan.presets import Preset, preset_for
+from dcgan.presets import FEW, Preset, for_few, preset_for
 from dcgan.presets import preset as find_preset
 from dcgan.recipe import Recipe
 from dcgan.run import Run, checkpoint_model, list_runs
@@ -114,7 +114,9 @@ def train(
             f"{opened.name} has no labels: leave --labels out, or sort the images into a folder per class"
         )
     conditional = bool(opened.classes) and row.labels if labels is None else labels
-    recipe = planned(row).for_data(opened.size, opened.channels, len(opened.classes) if conditional else 0)
+    few = for_few(row, len(opened), settings or {})
+    classes = len(opened.classes) if conditional else 0
+    recipe = planned(row).with_changes(few).for_data(opened.size, opened.channels, classes)
     check(recipe, opened)
     runs = Path(runs_dir)
     stem = layout.slug(opened.name)
@@ -131,6 +133,8 @@ def train(
     if tell:
         for line in summary_lines(preflight(opened, size_chosen=size is not None or chosen is not None)):
             tell(line)
+        for name, value in few.items():
+            tell(f"{name}={value}: for fewer than {FEW} pictures; --set {name}=none leaves it out")
     return _fit(folder, recipe, opened, watch)
 
 

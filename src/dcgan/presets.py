@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 from dcgan.errors import one_of
 from dcgan.recipe import Recipe
+
+FEW, AUGMENT = 500, "translation,cutout"
+"""Of fewer pictures D knows each by heart, and designs come to lie near to them: D is then shown changed ones. What it
+gives, by the number of pictures: docs/results/few-pictures.md."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,12 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise one_of("preset", name, PRESETS)
     return PRESETS[name]
+
+
+def for_few(row: Preset, pictures: int, given: Container[str]) -> dict[str, Any]:
+    """The settings that a fast preset takes for so few pictures, unless `given` ones say otherwise; else none."""
+    few = row.recipe.network == "fast" and pictures < FEW
+    return {"augment": AUGMENT} if few and "augment" not in given else {}
 
 
 def preset_for(size: tuple[int, int]) -> str:

@@ -167,8 +167,8 @@ def test_each_reason_has_its_own_advice_in_one_sentence(many: Any) -> None:
     skipped = {"skipped": [{"file": "a", "reason": "x", "kind": "corrupt"}] * 8, "skipped_count": 8}
     found = preflight(Dataset("toy", images, origin=skipped))
     assert found.verdict == (
-        "usable, but: only 39 different pictures (below 500 they are learned by heart: find more pictures, or train "
-        "with --set augment=translation,cutout); "
+        "usable, but: only 39 different pictures (below 500 they are learned by heart: find more pictures; the fast "
+        "presets augment them); "
         "8 of 48 files cannot be used (mend or remove the skipped files); "
         "1 picture is a copy of another (remove the copies); 1 picture is of one colour (remove blank pictures)"
     )

@@ -56,8 +56,7 @@ def _content(facts: Mapping[str, Any], distinct: int) -> Iterator[tuple[str, str
     if distinct < SMALL:
         yield (
             f"only {distinct:,} different pictures",
-            f"below {SMALL} they are learned by heart: find more pictures, or train with "
-            "--set augment=translation,cutout",
+            f"below {SMALL} they are learned by heart: find more pictures; the fast presets augment them",
         )
     if skipped > 0.1 * (images + skipped):
         yield f"{skipped:,} of {images + skipped:,} files cannot be used", "mend or remove the skipped files"
