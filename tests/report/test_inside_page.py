@@ -12,6 +12,7 @@ import pytest
 
 import dcgan
 from dcgan import explain as explaining
+from dcgan.analysis.inside.ablation import Body
 from dcgan.analysis.inside.fields import Box
 from dcgan.errors import DcganError
 from dcgan.explain import explain
@@ -110,6 +111,29 @@ def test_the_command_explains_a_run_from_boxes(command, trained: dcgan.Run, tmp_
     (tmp_path / "boxes.csv").write_text("seed,index,top,left,height,width\n0,0,0,0,9,3\n")
     status, out, err = command(*arguments, "--boxes", "boxes.csv")
     assert status == 2 and out == "" and err.count("\n") == 1 and "line 2: the box ends before row 9" in err
+
+
+def test_boxes_lie_on_designs_of_the_class_that_was_asked_for(
+    trained: dcgan.Run, monkeypatch, tmp_path
+) -> None:
+    bodies: list[Body] = []
+
+    def caught(body: Body, *rest: object, **more: object) -> None:
+        bodies.append(body)
+        raise DcganError("seen enough")
+
+    monkeypatch.setattr("dcgan.explain.drop_object", caught)
+    (tmp_path / "boxes.csv").write_text(
+        "seed,index,top,left,height,width\n" + "\n".join(f"0,{index},1,1,3,3" for index in range(6))
+    )
+    model = trained.model()
+    for label in ("3", None):
+        with pytest.raises(DcganError, match="seen enough"):
+            explain(trained, boxes=tmp_path / "boxes.csv", label=label, out=tmp_path)
+        expected, _ = model.generate(6, label=label)
+        assert np.array_equal(bodies.pop().images, expected)
+    with pytest.raises(DcganError, match="unknown label 'x'"):
+        explain(trained, boxes=tmp_path / "boxes.csv", label="x", out=tmp_path)
 
 
 @pytest.mark.parametrize(

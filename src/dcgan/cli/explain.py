@@ -34,7 +34,8 @@ def explain(
         ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option(help="Class of the designs on which boxes are found. [default: chosen]")
+        str | None,
+        typer.Option(help="Class of the designs on which boxes are found, or were drawn. [default: chosen]"),
     ] = None,
     labeller: Annotated[
         str | None,

@@ -17,6 +17,7 @@ from dcgan.analysis.inside.layers import STEPS, generator_layers
 from dcgan.analysis.inside.maps import of_discriminator, of_generator
 from dcgan.analysis.inside.objects import Found, find_objects
 from dcgan.analysis.inside.responses import Responses, check_pictures, responses
+from dcgan.analysis.latent.points import asked_class
 from dcgan.data import Dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError, enough_memory, one_of
@@ -71,7 +72,8 @@ def explain(
 
     data: real pictures, by default those it learned from. n: designs that G's maps are turned off in. layers: names of
     G's stages whose maps are, by default the second highest and, where it is narrow, the one below. boxes: a CSV or
-    JSON file of seed, index, top, left, height, width; without it they are found, for the class `label`.
+    JSON file of seed, index, top, left, height, width, on designs of the class `label` where one is asked for; without
+    it they are found, for the class `label`.
     labeller: labelled pictures to learn classes from; without it only a kept one is used. out: a folder, by default the
     run's own, or the working one. The same arguments give the same file. Raises `DcganError` for whatever is wrong.
     """
@@ -170,12 +172,13 @@ def _without_object(
     if not names:
         return Found((), "", ""), None
     told("designs without an object")
-    found = (
-        Found(tuple(drawn), "", "a person")
-        if drawn is not None
-        else find_objects(model, judge, label, seed=seed)
-    )
+    if drawn is None:
+        found = find_objects(model, judge, label, seed=seed)
+    else:
+        found = Found(tuple(drawn), label or "", "a person")
     z, labels = model.latents([(one.seed, one.index) for one in found.marked])
+    if drawn is not None and label is not None:  # as `generate --label` makes them
+        labels = np.full(len(z), asked_class(model, label), np.int64)
     return found, drop_object(Body(model, names[-1], z, labels), found.marked, judge, seed=seed)
 
 
