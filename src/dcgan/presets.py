@@ -9,7 +9,7 @@ from typing import Any
 from dcgan.errors import one_of
 from dcgan.recipe import Recipe
 
-FEW, AUGMENT = 500, "translation,cutout"
+FEW, AUGMENT = 500, "translation"
 """Of fewer pictures D knows each by heart, and designs come to lie near to them: D is then shown changed ones. What it
 gives, by the number of pictures: docs/results/few-pictures.md."""
 
