@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dcgan.probes import Asked
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from dcgan.studies.page import Page
 
 ASKED = Asked(controls=("pixels", "pca", "untrained", "kmeans"))
+ALONE = replace(ASKED, controls=())
+"""For further seeds of a training: what the controls reach does not depend on it, but for the untrained networks'."""
 IMAGENET = 25 * 1_281_167
 """Images that the paper's model saw, if its 25 epochs are those of ImageNet-1k: the paper does not say."""
 
@@ -37,7 +40,7 @@ def body(page: Page, done: list[Done]) -> str:
         "The paper prints it under the name MNIST; the numbers are CIFAR-10's.",
     ]
     for data, runs in by_data(done).items():
-        found = [probed(one.run, ASKED) for one in runs]
+        found = [probed(one.run, ALONE if number else ASKED) for number, one in enumerate(runs)]
         first = found[0]
         parts += [
             f"## {data}",
