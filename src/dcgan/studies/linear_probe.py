@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from dcgan.studies.page import Page
 
 ASKED = Asked(controls=("pixels", "pca", "untrained", "kmeans"))
+LEARNED = replace(ASKED, controls=("pixels", "pca", "kmeans"))
+"""For further sets: as many numbers as an untrained D has are the slowest to learn from, and one set shows them."""
 ALONE = replace(ASKED, controls=())
-"""For further seeds of a training: what the controls reach does not depend on it, but for the untrained networks'."""
+"""For further seeds of a training: what the controls reach does not depend on it."""
 IMAGENET = 25 * 1_281_167
 """Images that the paper's model saw, if its 25 epochs are those of ImageNet-1k: the paper does not say."""
 
@@ -39,9 +41,9 @@ def body(page: Page, done: list[Done]) -> str:
         table(("model", "accuracy, %", "with 400 labels a class", "maps, at most"), PUBLISHED, numeric=True),
         "The paper prints it under the name MNIST; the numbers are CIFAR-10's.",
     ]
-    for data, runs in by_data(done).items():
-        found = [probed(one.run, ALONE if number else ASKED) for number, one in enumerate(runs)]
-        first = found[0]
+    for number, (data, runs) in enumerate(by_data(done).items()):
+        first = probed(runs[0].run, LEARNED if number else ASKED)
+        found = [first, *(probed(one.run, ALONE) for one in runs[1:])]
         parts += [
             f"## {data}",
             results("every layer, pooled to 4×4", first, runs[0].plan.name),
