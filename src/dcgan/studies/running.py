@@ -127,7 +127,8 @@ def _trained(
                 name=folder.name,
                 labels=False,
                 runs_dir=folder.parent,
-                settings={**plan.settings, **(asked.settings or {})},
+                # Few pictures in place of the paper's change nothing: the study's recipe is trained, not the default.
+                settings={"augment": plan.recipe.augment, **plan.settings, **(asked.settings or {})},
                 watch=watch,
                 **budget,
             )
