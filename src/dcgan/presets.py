@@ -9,6 +9,8 @@ from typing import Any
 from dcgan.errors import one_of
 from dcgan.recipe import Recipe
 
+OURS = "this project"
+"""In place of a paper, of presets that no paper has."""
 FEW, AUGMENT = 500, "translation"
 """Of fewer pictures D knows each by heart, and designs come to lie near to them: D is then shown changed ones. What it
 gives, by the number of pictures: docs/results/few-pictures.md."""
@@ -33,7 +35,7 @@ class Preset:
 
 
 def _fast(name: str, size: int, purpose: str, **fields: Any) -> tuple[str, Preset]:
-    return name, Preset(Recipe(preset=name, **fields), size, purpose, "this project", labels=True)
+    return name, Preset(Recipe(preset=name, **fields), size, purpose, OURS, labels=True)
 
 
 def _published(

@@ -18,7 +18,7 @@ from dcgan import api
 from dcgan.analysis.doctor import exam
 from dcgan.data.dataset import Dataset
 from dcgan.errors import DcganError, Diverged, Interrupted
-from dcgan.studies import STUDIES
+from dcgan.studies import STUDIES, running
 from dcgan.studies.done import Done
 from dcgan.studies.page import Page, scores_table
 from dcgan.studies.running import Asked, carry_out
@@ -233,3 +233,11 @@ def test_the_real_studies_from_end_to_end(sitting: Sitting, digits: Dataset, nam
     for number in study.numbers:
         assert number.value in text
     assert not re.search(r"\b(nan|inf)\b", text)
+
+
+def test_a_fast_preset_takes_the_colours_of_its_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(running, "open_dataset", lambda name, **options: asked.append(options["channels"]))
+    for name in ("fast-32", "fashion-2020"):
+        running._data(Planned("one", "", "cifar10", name, 1, ""), Asked(), {}, print)
+    assert asked == [None, 1]
