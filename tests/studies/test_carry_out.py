@@ -239,5 +239,5 @@ def test_a_fast_preset_takes_the_colours_of_its_set(monkeypatch: pytest.MonkeyPa
     asked: list[object] = []
     monkeypatch.setattr(running, "open_dataset", lambda name, **options: asked.append(options["channels"]))
     for name in ("fast-32", "fashion-2020"):
-        running._data(Planned("one", "", "cifar10", name, 1, ""), Asked(), {}, print)
+        running._data(Planned("one", "", "cifar10", name, 1, ""), Asked({"images": 1}), {}, print)
     assert asked == [None, 1]
