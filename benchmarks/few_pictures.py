@@ -1,6 +1,6 @@
 """How many pictures does it take, and what does augmentation give where they are few?
 
-    python benchmarks/few_pictures.py --pictures 300,1000,3000 --images 128000 --json few.jsonl --grid few.png
+    python benchmarks/few_pictures.py --pictures 300,1000,3000 --images 128000 --json few.jsonl --grid few
 
 For each number, so many pictures of the set are drawn, `fast-28` is trained on them under each policy of `augment`, and
 its designs are scored as in search.py: 10,000 against 10,000 of the whole set, most of which it has never seen. Beside
@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcgan.analysis.memorization import memorization
 from dcgan.data import Dataset, open_dataset
 from dcgan.pictures import grid, png
 from dcgan.presets import PRESETS, preset_for
-from search import DESIGNS, Judge, follow, trained
+from search import Judge, follow, trained
 
 COMPARED = 2_000
 """Designs, and unseen pictures, whose nearest training picture is looked for."""
@@ -37,9 +38,9 @@ class Copies(Judge):
         self.learned = self.extractor(learned.images)
         self.unseen = self.extractor(np.ascontiguousarray(test.images[:COMPARED]))
 
-    def __call__(self, images: np.ndarray) -> dict[str, float]:
-        found = memorization(self.extractor(images[:COMPARED]), self.learned, self.unseen)
-        return {**super().__call__(images), "alone": round(found.isolated, 4), "ratio": round(found.ratio, 4)}
+    def scores(self, features: NDArray[np.float32]) -> dict[str, float]:
+        found = memorization(features[:COMPARED], self.learned, self.unseen)
+        return {**super().scores(features), "alone": round(found.isolated, 4), "ratio": round(found.ratio, 4)}
 
 
 def some(data: Dataset, count: int) -> Dataset:
@@ -108,7 +109,7 @@ def main() -> None:
                 file.write(json.dumps(done[-1]) + "\n")
             if options.grid:
                 options.grid.mkdir(parents=True, exist_ok=True)
-                designs = runner.designs(DESIGNS)[:SHOWN].transpose(0, 2, 3, 1)
+                designs = runner.designs(SHOWN).transpose(0, 2, 3, 1)
                 (options.grid / f"{pictures}-{policy.replace(',', '-')}.png").write_bytes(
                     png(grid(designs, 10), SCALE)
                 )

@@ -65,7 +65,10 @@ class Judge:
         self.moments, self.manifold = moments(features), Manifold(features[:ON_MANIFOLD])
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, float]:
-        features = self.extractor(images)
+        return self.scores(self.extractor(images))
+
+    def scores(self, features: NDArray[np.float32]) -> dict[str, float]:
+        """Of designs by their features."""
         found = self.manifold.scores(features[:ON_MANIFOLD])
         return {
             "frechet": round(frechet_between(self.moments, moments(features)), 3),

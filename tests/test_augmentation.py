@@ -132,6 +132,27 @@ def test_a_step_shows_d_changed_images_of_both_kinds_and_g_learns_through_the_ch
             torch.testing.assert_close(got, wanted, atol=2e-7, rtol=1e-4)
 
 
+def test_an_encoder_sees_the_pictures_as_they_are_and_d_what_was_changed() -> None:
+    one = preset("rdcgan").recipe.for_data((28, 28), 1, 0)
+    one = one.with_changes({"maps": 2, "z_dim": 4, "batch": 4, "augment": "translation,cutout"})
+    method = build_method(one, build_networks(one), nullcontext)
+    seen: dict[str, list[Tensor]] = {"encoder": [], "discriminator": [], "generator": []}
+    for role, found in seen.items():
+        keep = (lambda kept: lambda _, given, made: kept.append((given[0], made)))(found)
+        method.networks[role].register_forward_hook(keep)
+    real = pictures(4, 1, 28, 28)
+    numbers = torch.from_numpy(chances(0, 0, 0, 4, CHANCES))
+    method.step(Batch(real, None, torch.randn(4, 4), numbers), 0)
+
+    changed = [augmented(one.augment, real, numbers[0])]
+    changed += [augmented(one.augment, made, numbers[1]) for _, made in seen["generator"]]
+    assert len(seen["encoder"]) == 4 and all(given is real for given, _ in seen["encoder"])
+    assert len(seen["generator"]) == 6  # designs and reconstructions of two rounds
+    judged = [given for given, _ in seen["discriminator"]]
+    assert all(any(torch.equal(given, one) for one in changed) for given in judged)
+    assert all(any(torch.equal(given, one) for given in judged) for one in changed)
+
+
 def test_the_changes_of_a_step_are_drawn_from_seed_and_step(digits: Dataset) -> None:
     def batch(seed: int, step: int, augment: str = "translation") -> Batch:
         return Trainer(recipe(seed=seed, augment=augment), digits, Engine.choose()).batch(step)

@@ -33,6 +33,11 @@ class Preset:
     labels: bool = False
     counts_statistics: bool = False
 
+    @property
+    def ours(self) -> bool:
+        """Whether it is a fast preset: no paper says what it is trained on and how."""
+        return self.paper == OURS
+
 
 def _fast(name: str, size: int, purpose: str, **fields: Any) -> tuple[str, Preset]:
     return name, Preset(Recipe(preset=name, **fields), size, purpose, OURS, labels=True)
@@ -107,7 +112,7 @@ def preset(name: str) -> Preset:
 
 def for_few(row: Preset, pictures: int, given: Container[str]) -> dict[str, Any]:
     """The settings that a fast preset takes for so few pictures, unless `given` ones say otherwise; else none."""
-    few = row.recipe.network == "fast" and pictures < FEW
+    few = row.ours and pictures < FEW
     return {"augment": AUGMENT} if few and "augment" not in given else {}
 
 

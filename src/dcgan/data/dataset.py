@@ -65,6 +65,11 @@ class Dataset:
         """1 for grey, 3 for RGB."""
         return int(self.images.shape[1])
 
+    @property
+    def shape(self) -> str:
+        """Of a picture, in words: "28×28 grey"."""
+        return f"{self.size[0]}×{self.size[1]} {'grey' if self.channels == 1 else 'colour'}"
+
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Images per class, in label order; empty without labels."""

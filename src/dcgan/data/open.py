@@ -74,11 +74,8 @@ def open_dataset(
         data = read_named(SETS[source], split, report, size, progress, fit)
         images = with_channels(fit_all(data.images, size or data.size, fit), channels or data.channels)
         changed = dataclasses.replace(data, images=images, origin=_origin(data, "a named set", options))
-        if (data.size, data.channels) != (changed.size, changed.channels):
-            kinds = [
-                f"{d.size[0]}×{d.size[1]} {'grey' if d.channels == 1 else 'colour'}" for d in (data, changed)
-            ]
-            changed.origin["notes"] = [f"pictures of {kinds[0]} were brought to {kinds[1]}"]
+        if data.shape != changed.shape:
+            changed.origin["notes"] = [f"pictures of {data.shape} were brought to {changed.shape}"]
         return changed
     path = _existing(source)
     for kind in KINDS:

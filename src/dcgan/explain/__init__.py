@@ -172,13 +172,14 @@ def _without_object(
     if not names:
         return Found((), "", ""), None
     told("designs without an object")
+    asked = None if drawn is None or label is None else asked_class(model, label)
     if drawn is None:
         found = find_objects(model, judge, label, seed=seed)
     else:
-        found = Found(tuple(drawn), label or "", "a person")
+        found = Found(tuple(drawn), "" if asked is None else model.classes[asked], "a person")
     z, labels = model.latents([(one.seed, one.index) for one in found.marked])
-    if drawn is not None and label is not None:  # as `generate --label` makes them
-        labels = np.full(len(z), asked_class(model, label), np.int64)
+    if asked is not None:  # as `generate --label` makes them
+        labels = np.full(len(z), asked, np.int64)
     return found, drop_object(Body(model, names[-1], z, labels), found.marked, judge, seed=seed)
 
 

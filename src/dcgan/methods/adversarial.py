@@ -25,6 +25,8 @@ from dcgan.methods.batch import Batch
 from dcgan.objectives import gradient_penalty, objective
 from dcgan.recipe import Recipe
 
+REAL, FAKE = 0, 1
+"""Whose chances: `Batch.chances`."""
 Seen = tuple[Tensor, Tensor]
 """Images, and what D says of them."""
 
@@ -78,16 +80,17 @@ class Adversarial:
         self.discriminator.requires_grad_(True)
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
-        real, fake = self._shown(batch, batch.real, fake)
-        return self._step(replace(batch, real=real), fake, step)
+        return self._step(self._shown(batch), self._changed(fake, batch, FAKE), step)
 
-    def _shown(self, batch: Batch, real: Tensor, fake: Tensor) -> Seen:
-        """Real and generated images as D is to see them, the same in all passes of a step."""
-        if batch.chances is None:
-            return real, fake
-        for_real, for_fake = batch.chances
-        policy = self.recipe.augment
-        return augmented(policy, real, for_real), augmented(policy, fake, for_fake)
+    def _shown(self, batch: Batch) -> Batch:
+        """The batch with its real images as D is to see them."""
+        return replace(batch, real=self._changed(batch.real, batch, REAL))
+
+    def _changed(self, images: Tensor, batch: Batch, kind: int) -> Tensor:
+        """Images as D is to see them, the same in all passes of a step. kind: `REAL` or `FAKE`."""
+        return (
+            images if batch.chances is None else augmented(self.recipe.augment, images, batch.chances[kind])
+        )
 
     def _d_then_g(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         verdict = self._judge(batch, fake.detach(), step)

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 from torch import Tensor, nn
 
 from dcgan.errors import DcganError
-from dcgan.methods.adversarial import Adversarial, adam
+from dcgan.methods.adversarial import FAKE, Adversarial, adam
 from dcgan.methods.batch import Batch
 from dcgan.recipe import Recipe
 
@@ -51,9 +50,8 @@ class Regularized(Adversarial):
             network.requires_grad_(True)
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
-        real, shown = self._shown(batch, batch.real, fake)
-        seen = replace(batch, real=real)
-        verdict = self._judge(seen, shown.detach(), step)
+        shown, fake = self._shown(batch), self._changed(fake, batch, FAKE)
+        verdict = self._judge(shown, fake.detach(), step)
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
         self._update("discriminator", loss_d + self._penalty(verdict), step)
 
@@ -61,8 +59,7 @@ class Regularized(Adversarial):
         for number in range(ROUNDS):
             if number:
                 with self.autocast():
-                    fake = self.generator(batch.z, batch.labels)
-                _, shown = self._shown(batch, batch.real, fake)
+                    fake = self._changed(self.generator(batch.z, batch.labels), batch, FAKE)
             at = ROUNDS * step + number
             self.generator.requires_grad_(False)
             loss_e, error = self._encoded(batch, verdict.real)
@@ -70,7 +67,7 @@ class Regularized(Adversarial):
             self.generator.requires_grad_(True)
             self.encoder.requires_grad_(False)
             again, _ = self._encoded(batch, verdict.real)
-            loss_g = self._loss_g(seen, shown)
+            loss_g = self._loss_g(shown, fake)
             self._update("generator", loss_g + again, at)
             self.encoder.requires_grad_(True)
         # G's loss is told without E's, so that it means what it means in every other run.
@@ -83,7 +80,7 @@ class Regularized(Adversarial):
         """L_E, and the mean squared error of a pixel's value, from 0 to 4, 0-d each."""
         with self.autocast():
             drawn = self.generator(self.encoder(batch.real), batch.labels)
-            out = self.discriminator(self._shown(batch, batch.real, drawn)[1], batch.labels)
+            out = self.discriminator(self._changed(drawn, batch, FAKE), batch.labels)
         squares = (batch.real - drawn.float()).square()
         mean = squares.mean()
         error = squares.sum((1, 2, 3)).mean() if self.recipe.reduction == "sum" else mean

@@ -13,7 +13,7 @@ from dcgan.errors import DcganError, Diverged, one_of
 from dcgan.evaluation.choosing import NAMES
 from dcgan.evaluation.evaluate import LEAST
 from dcgan.files import exists, is_file, make_folder
-from dcgan.presets import OURS, preset
+from dcgan.presets import preset
 from dcgan.run import Run
 from dcgan.studies.diagnosing import diagnosed
 from dcgan.studies.done import Done
@@ -90,9 +90,8 @@ def _data(plan: Planned, asked: Asked, sets: dict[str, Dataset], tell: Tell) -> 
     if isinstance(asked.data, Dataset):
         return asked.data
     name, row = asked.data or plan.data, preset(plan.preset)
-    channels = (
-        row.channels if row.paper != OURS else None
-    )  # a fast preset has none of its own: those of the set
+    # A fast preset has no channels of its own: it takes those of the set.
+    channels = None if row.ours else row.channels
     key = f"{name} {row.size} {channels}"
     if key not in sets:
         sets[key] = open_dataset(name, size=(row.size, row.size), channels=channels, report=tell)
