@@ -272,7 +272,8 @@ def _check(name: str, value: Any, spec: dataclasses.Field[Any]) -> None:
         raise DcganError(f"{name} is {value!r:.80}: expected {_article(expected)}")
     bounds, choices = spec.metadata["range"], spec.metadata["choices"]
     if choices and value not in choices:
-        raise DcganError(f"{name} is {value!r:.80}: expected one of {', '.join(filter(None, choices))}")
+        between = "; " if any("," in choice for choice in choices) else ", "
+        raise DcganError(f"{name} is {value!r:.80}: expected one of {between.join(filter(None, choices))}")
     if bounds and not bounds[0] <= value <= bounds[1]:
         least, most = (f"{bound}" if type(bound) is int else f"{bound:g}" for bound in bounds)
         raise DcganError(f"{name} is {str(value)[:80]}: must be from {least} to {most}")

@@ -171,8 +171,8 @@ def _without_object(
 ) -> tuple[Found, Dropped | None]:
     if not names:
         return Found((), "", ""), None
-    told("designs without an object")
     asked = None if drawn is None or label is None else asked_class(model, label)
+    told("designs without an object")
     if drawn is None:
         found = find_objects(model, judge, label, seed=seed)
     else:
