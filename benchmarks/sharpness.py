@@ -3,7 +3,8 @@
     python benchmarks/sharpness.py
 
 The small clothes of `doctor.py` (14×14), 38,400 images seen each, of 20 and of 100 pictures, with augmentation and
-without, and of the whole set. 40 legs between designs of each model, in the features of `fixed`.
+without, and of the whole set. 40 legs between designs of each model, in the features of `fixed`; and what the doctor
+says.
 """
 
 from __future__ import annotations
@@ -14,21 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
+from dcgan.analysis.doctor.see import see
 from dcgan.analysis.latent.points import designs
 from dcgan.analysis.latent.walk import measured, through
 from dcgan.evaluation.extractors import extractor
 from dcgan.run import Run
-from doctor import CASES, folder_name, make
+from doctor import CASES, data_of, folder_name, make
 
 LEGS, SHARP = 40, 3.0
-TRAINED = {
-    "all 60,000": (0, "none"),
-    "100, augmented": (100, "translation,cutout"),
-    "100": (100, "none"),
-    "20, augmented": (20, "translation,cutout"),
-    "20": (20, "none"),
+POLICIES = ("translation,cutout", "translation", "none")
+TRAINED = {"all": (0, "none")} | {
+    f"{few} {policy}": (few, policy) for few in (100, 20) for policy in POLICIES
 }
-"""What it learned from: how many pictures (0: all), and the policy."""
+"""What it learned from: how many pictures (0: all), and the policy of `augment`."""
 
 
 def main() -> None:
@@ -46,16 +45,17 @@ def main() -> None:
     make(list(TRAINED), [options.seed], options.runs)
     features = extractor("fixed")
     print(
-        f"| pictures | median sharpness of {LEGS} legs | nine tenths below | above {SHARP:g} |\n|---|---:|---:|---:|"
+        f"| learned from | median sharpness of {LEGS} legs | nine tenths below | above {SHARP:g} | doctor |"
     )
+    print("|---|---:|---:|---:|---|")
     for name in TRAINED:
-        model = Run(options.runs / folder_name(name, options.seed)).model(start="last")
+        run = Run(options.runs / folder_name(name, options.seed))
+        model = run.model(start="last")
         points = designs(model, [(options.seed, index) for index in range(LEGS + 1)])
         found = np.array([leg.value for leg in measured(through(model, points, False), model, features)])
-        share = float((found > SHARP).mean())
-        print(
-            f"| {name} | {np.median(found):.2f} | {np.quantile(found, 0.9):.2f} | {share:.0%} |", flush=True
-        )
+        said = [f"{one.finding} {one.sure:.2f}" for one in see(run, data=data_of(CASES[name])).diagnoses]
+        row = [f"{np.median(found):.2f}", f"{np.quantile(found, 0.9):.2f}", f"{(found > SHARP).mean():.0%}"]
+        print(f"| {name} | {' | '.join(row)} | {', '.join(said) or '–'} |", flush=True)
 
 
 if __name__ == "__main__":
