@@ -29,7 +29,6 @@ from dcgan.analysis.doctor.live import LiveDoctor
 from dcgan.analysis.doctor.see import see
 from dcgan.data import Dataset, open_dataset
 from dcgan.errors import Diverged
-from dcgan.methods.adversarial import Adversarial
 from dcgan.networks import fast
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.presets import preset
@@ -103,37 +102,37 @@ def double_sigmoid() -> Iterator[None]:
 @contextmanager
 def one_class() -> Iterator[None]:
     """D is only ever shown the first class, so G makes nothing else; the run's data holds all ten."""
-    right = Trainer.batch
+    right = Trainer.draws
 
-    def batch(self: Trainer, step: int) -> Any:
-        assert self.data.labels is not None and self.pool is not None
+    def draws(self: Trainer, step: int) -> dict[str, Any]:
+        drawn = right(self, step)
+        assert self.data.labels is not None
         pool = np.flatnonzero(self.data.labels == 0)
-        chosen = pool[self.sampler.indices(step) % len(pool)]
-        return replace(right(self, step), real=self.engine.scaled(self.pool[torch.from_numpy(chosen)]))
+        return {**drawn, "chosen": pool[drawn["chosen"] % len(pool)]}
 
-    Trainer.batch = batch  # type: ignore[method-assign]
+    Trainer.draws = draws  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Trainer.batch = right  # type: ignore[method-assign]
+        Trainer.draws = right  # type: ignore[method-assign]
 
 
 @contextmanager
 def spoilt_weight(at: int = 150) -> Iterator[None]:
     """One weight of G becomes NaN at a step."""
-    right = Adversarial.step
+    right = Trainer.advance
 
-    def poked(self: Adversarial, batch: Any, step: int) -> dict[str, Tensor]:
-        if step == at:
+    def poked(self: Trainer) -> dict[str, Tensor]:
+        if self.step == at:
             with torch.no_grad():
-                next(iter(self.generator.parameters())).view(-1)[0] = torch.nan
-        return right(self, batch, step)
+                next(iter(self.method.networks["generator"].parameters())).view(-1)[0] = torch.nan
+        return right(self)
 
-    Adversarial.step = poked  # type: ignore[method-assign]
+    Trainer.advance = poked  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Adversarial.step = right  # type: ignore[method-assign]
+        Trainer.advance = right  # type: ignore[method-assign]
 
 
 BCE: dict[str, Any] = {"objective": "bce", "gamma": 0.0}

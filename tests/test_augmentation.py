@@ -109,7 +109,7 @@ def test_a_step_shows_d_changed_images_of_both_kinds_and_g_learns_through_the_ch
     generator, judge = (copy.deepcopy(method.networks[role]) for role in ("generator", "discriminator"))
     real, z = pictures(8, 1, 8, 8), torch.randn(8, 8)
     numbers = torch.from_numpy(chances(0, 0, 0, 8, CHANCES))
-    method.step(Batch(real, None, z, numbers), 0)
+    method.step(Batch(real, None, z, numbers), method.turn(0))
 
     loss = objective(one.objective)
     shown, fake = (augmented(one.augment, x, c) for x, c in zip((real, generator(z)), numbers, strict=True))
@@ -142,7 +142,7 @@ def test_an_encoder_sees_the_pictures_as_they_are_and_d_what_was_changed() -> No
         method.networks[role].register_forward_hook(keep)
     real = pictures(4, 1, 28, 28)
     numbers = torch.from_numpy(chances(0, 0, 0, 4, CHANCES))
-    method.step(Batch(real, None, torch.randn(4, 4), numbers), 0)
+    method.step(Batch(real, None, torch.randn(4, 4), numbers), method.turn(0))
 
     changed = [augmented(one.augment, real, numbers[0])]
     changed += [augmented(one.augment, made, numbers[1]) for _, made in seen["generator"]]

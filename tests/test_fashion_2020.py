@@ -197,7 +197,7 @@ def step(request: pytest.FixtureRequest) -> dict[str, Any]:
             module.register_forward_hook(note)
     weights = {role: copied(module.parameters()) for role, module in networks.items()}
     real, z = torch.rand(N, 1, 28, 28) * 2 - 1, torch.randn(N, 100)
-    values = method.step(Batch(real, None, z), 0)
+    values = method.step(Batch(real, None, z), method.turn(0))
     return {
         "weights": weights,
         "after": {role: copied(module.parameters()) for role, module in networks.items()},

@@ -51,7 +51,7 @@ def test_two_steps_of_every_preset_change_every_weight(name: str) -> None:
     one = method(recipe)
     before = {role: copy.deepcopy(module.state_dict()) for role, module in one.networks.items()}
     for step in range(2):
-        values = one.step(batch(recipe), step)
+        values = one.step(batch(recipe), one.turn(step))
         assert {"loss_d", "loss_g", "real_score", "fake_score"} <= set(values)
         assert all(value.ndim == 0 and torch.isfinite(value) for value in values.values())
         assert all(0 <= values[score] <= 1 for score in ("real_score", "fake_score"))
@@ -79,9 +79,8 @@ def step_by_hand(recipe: Recipe, one, data: Batch, step: int) -> dict[str, torch
         return discriminator(data.real, data.labels), discriminator(fake, data.labels)
 
     def move(module: nn.Module, gradients: list[torch.Tensor], rate: float) -> None:
-        # Keras' epsilon is that of the step's number; this is the optimizer's first step, whatever its number.
-        taken = step // 2 if recipe.updates == "in-turn" else step
-        keras = (1 - recipe.beta2 ** (taken + 1)) ** 0.5
+        # Whatever the step's number, it is the optimizer's first.
+        keras = (1 - recipe.beta2) ** 0.5
         eps = recipe.adam_eps / (keras if recipe.adam_form == "keras" else 1.0)
         with torch.no_grad():
             for parameter, gradient in zip(module.parameters(), gradients, strict=True):
@@ -141,7 +140,7 @@ def test_update_order(name: str, changes: dict[str, object], step: int) -> None:
         for key, value in module.named_parameters()
     }
     expected = step_by_hand(recipe, ours, data, step)
-    ours.step(data, step)
+    ours.step(data, ours.turn(step))
     moved = {"generator": 0.0, "discriminator": 0.0}
     for role, module in ours.networks.items():
         for key, parameter in module.named_parameters():
@@ -159,9 +158,9 @@ def test_the_penalty_comes_every_kth_step_with_its_weight() -> None:
     def weights(one) -> torch.Tensor:  # type: ignore[no-untyped-def]
         return torch.cat([p.detach().flatten() for p in one.networks["discriminator"].parameters()])
 
-    plain.step(data, 1), penalised.step(data, 1)
+    plain.step(data, plain.turn(1)), penalised.step(data, penalised.turn(1))
     assert torch.equal(weights(plain), weights(penalised))
-    plain.step(data, 2), penalised.step(data, 2)
+    plain.step(data, plain.turn(2)), penalised.step(data, penalised.turn(2))
     assert not torch.equal(weights(plain), weights(penalised))
 
 
@@ -174,7 +173,7 @@ def test_kerass_adam_differs_from_pytorchs_by_its_epsilon() -> None:
     (weight, *_) = [p for p in one.networks["discriminator"].parameters() if p.ndim == 2]
     mean, square, expected = torch.zeros_like(weight), torch.zeros_like(weight), weight.detach().clone()
     for step in range(3):
-        one.step(data, step)
+        one.step(data, one.turn(step))
         gradient = weight.grad
         assert gradient is not None
         mean = 0.5 * mean + 0.5 * gradient
@@ -187,7 +186,7 @@ def test_kerass_adam_differs_from_pytorchs_by_its_epsilon() -> None:
 def test_learning_rate_zero_freezes_a_network() -> None:
     one = method(tiny(g_lr=0.0))
     before = copy.deepcopy(dict(one.networks["generator"].named_parameters()))
-    one.step(batch(tiny()), 0)
+    one.step(batch(tiny()), one.turn(0))
     assert all(torch.equal(p, before[name]) for name, p in one.networks["generator"].named_parameters())
 
 
@@ -232,7 +231,7 @@ def test_the_regularized_step_is_the_papers(reduction: str) -> None:
         move(e, encoded())
         again = encoded()
         move(g, said(fake, 1) + again)
-    told = ours.step(data, 0)
+    told = ours.step(data, ours.turn(0))
     for role, network in (("generator", g), ("discriminator", d), ("encoder", e)):
         for (name, expected), actual in zip(
             network.named_parameters(), ours.networks[role].parameters(), strict=True
@@ -258,7 +257,7 @@ def test_rates_fall_with_the_images_seen_by_half_a_cosine_and_then_slowly(update
     recipe = tiny(updates=updates, batch=8, anneal=80, last_lr=0.2, g_lr=0.5, d_lr=0.25)
     one, data = method(recipe), batch(recipe)
     for step, share in ((0, 1.0), (4, None), (5, 0.6), (10, 0.2), (11, None), (40, 0.1), (90, 0.2 / 3)):
-        one.step(data, step)
+        one.step(data, one.turn(step))
         done = min(1.0, step / 10)
         expected = 0.2 + 0.8 * (1 + math.cos(math.pi * done)) / 2
         expected /= math.sqrt(max(1.0, step / 10))
@@ -267,3 +266,39 @@ def test_rates_fall_with_the_images_seen_by_half_a_cosine_and_then_slowly(update
         full = recipe.g_lr if role == "generator" else recipe.d_lr
         found = one.optimizers[role].param_groups[0]["lr"]
         assert found == pytest.approx(full * expected), step
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "fast-28 in turn"])
+def test_a_step_asks_for_no_number_but_those_of_its_turn(name: str) -> None:
+    """With its numbers as tensors it is the same step; so a recording of it can be repeated with others."""
+    changes = {
+        "adam_eps": 0.1,
+        "gamma": 1.0,
+        "penalty_every": 2,
+        "anneal": 100,
+        "last_lr": 0.1,
+        "last_gamma": 0.2,
+    }
+    if name.endswith("in turn"):
+        changes["updates"] = "in-turn"
+    recipe = tiny(name.removesuffix(" in turn"), **changes)
+    data, found = batch(recipe), []
+    for kind in (float, torch.tensor):
+        one = method(recipe)
+        for step in (0, 1, 2, 7):
+            turn = one.turn(step)
+            assert 0.1 < turn.rate <= 1 and 0.2 < turn.gamma <= 1 and (turn.rate < 1) == (step > 0)
+            torch.manual_seed(step)
+            told = one.step(data, turn.with_numbers(kind(turn.rate), kind(turn.gamma)))
+        found.append([*told.values(), *(p.detach() for n in one.networks.values() for p in n.parameters())])
+    for with_floats, with_tensors in zip(*found, strict=True):
+        assert torch.allclose(with_floats, with_tensors, rtol=1e-4, atol=1e-5)
+
+
+def test_steps_of_one_kind_are_the_same_operations() -> None:
+    kinds = [method(tiny(gamma=1.0, penalty_every=4)).turn(step).kind for step in range(9)]
+    assert kinds == [("both", step % 4 == 0) for step in range(9)]
+    kinds = [method(tiny(gamma=1.0, penalty_every=2, updates="in-turn")).turn(step).kind for step in range(6)]
+    assert [whose for whose, _ in kinds] == ["generator", "discriminator"] * 3
+    assert [penalised for _, penalised in kinds] == [False, True, False, False, False, True]
+    assert method(tiny(gamma=0.0)).turn(0).kind == ("both", False)

@@ -306,7 +306,7 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
 
     for out_of_memory in (python, cpu):
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "batch", out_of_memory)
+            patch.setattr(Trainer, "draws", out_of_memory)
             patch.setattr(Model, "_compute", out_of_memory)
             name = out_of_memory.__name__
             done = dcgan_in_child(tmp_path, "train", "digits", "--name", name, *TINY)

@@ -18,7 +18,7 @@ from speed.reference import Reference, assert_plain
 from speed.roofline import operations
 from speed.sketch import BATCH as SKETCH_BATCH
 from speed.sketch import Sketch
-from speed.table import Row
+from speed.table import UNRECORDED, Row
 
 COMMAND = Path(__file__).parents[1] / "steps.py"
 
@@ -42,10 +42,12 @@ def contest(name: str, options: argparse.Namespace) -> Row:
     reference, cycle, cost = _plain(recipe, data, engine)
     trainer = Trainer(recipe, data, engine)
     row.operations = dict.fromkeys(("eager float32", "dcgan"), cost)
-    contestants = {
-        "eager float32": (reference.advance, recipe.batch),
-        "dcgan": (trainer.advance, recipe.batch),
-    }
+    contestants: dict[str, tuple[Advance, int]] = {"eager float32": (reference.advance, recipe.batch)}
+    if trainer.recorder:
+        unrecorded = Trainer(recipe, data, engine)
+        unrecorded.recorder = None
+        contestants[UNRECORDED] = unrecorded.advance, recipe.batch
+    contestants["dcgan"] = trainer.advance, recipe.batch
     row.times = race(
         contestants, rounds=options.rounds, cycle=cycle, shortest=options.turn, device=engine.device
     )

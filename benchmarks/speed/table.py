@@ -8,6 +8,9 @@ from typing import Any
 from speed.agreement import Deviation
 from speed.contest import Times
 
+UNRECORDED = "dcgan, not recorded"
+"""On a GPU: the same steps, each kernel called by itself."""
+
 
 @dataclass
 class Row:
@@ -40,15 +43,18 @@ class Row:
 
 def contest_table(rows: list[Row]) -> str:
     """Each preset's two rates and their ratio, and how far the two deviate: loss, gradient, weights."""
-    columns = ("preset", "batch", "eager, images/s", "dcgan, images/s", "in", "ratio", "deviation")
-    lines = [f"| {' | '.join(columns)} |", "|---|---:|---:|---:|---|---:|---|"]
+    between = [UNRECORDED] if any(UNRECORDED in row.times for row in rows) else []
+    columns = ("preset", "batch", "eager, images/s", *(f"{name}, images/s" for name in between))
+    columns += ("dcgan, images/s", "in", "ratio", "deviation")
+    lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 4)}---|---:|---|"]
     for row in rows:
         cells = [f"`{row.name}`", f"{row.batch}"]
         if row.times:
             first, *_, last = row.times.values()
-            cells += [_rate(first), _rate(last), row.precision, f"**{row.ratio:.2f}**"]
+            unrecorded = [_rate(row.times[name]) for name in between]
+            cells += [_rate(first), *unrecorded, _rate(last), row.precision, f"**{row.ratio:.2f}**"]
         else:
-            cells += [row.note, "", row.precision, ""]
+            cells += [row.note, *("" for _ in between), "", row.precision, ""]
         gone = row.deviation
         cells.append(f"{gone.loss:.0e}, {gone.gradient:.0e}, {gone.weights:.0e}" if gone else "")
         lines.append(f"| {' | '.join(cells)} |")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from dcgan.analysis.doctor.confirm import confirm
 from dcgan.analysis.doctor.exam import phase_imbalance
@@ -24,6 +25,7 @@ from dcgan.run import Run
 from dcgan.training import folder as layout
 from dcgan.training import loop
 from dcgan.training.engine import Engine
+from dcgan.training.trainer import Trainer
 
 SMALL = {"g_maps": 8, "d_maps": 8, "z_dim": 16, "batch": 16, "precision": "float32"}
 BCE = {"objective": "bce", "gamma": 0.0, "g_lr": 5e-4, "d_lr": 5e-4}
@@ -84,10 +86,22 @@ def test_a_discriminator_that_is_decayed_to_nothing_is_stuck(train: Train, digit
     assert "with G frozen" in " ".join(found.evidence)
 
 
-def test_confirm_writes_nothing_and_leaves_g_alone(train: Train, digits: Dataset) -> None:
+def test_confirm_writes_nothing_and_leaves_g_alone(
+    train: Train, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = train(60, **BCE)
+    real, weights = Trainer.advance, set()
+
+    def advance(trainer: Trainer) -> dict[str, Tensor]:
+        weights.add(
+            tuple(float(p.detach().double().sum()) for p in trainer.method.networks["generator"].parameters())
+        )
+        return real(trainer)
+
+    monkeypatch.setattr(Trainer, "advance", advance)
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     told = confirm(run.folder, run.recipe, digits, steps=150)
+    assert len(weights) == 1
     assert told["from"] == 60 and told["jump"] == pytest.approx(told["after"] - told["before"])
     assert told["after"] > told["before"]  # against a G that stands still, D soon knows more
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before

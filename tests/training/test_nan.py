@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dcgan.errors import Diverged
+from dcgan.methods import Turn
 from dcgan.methods.adversarial import Adversarial
 from dcgan.run import Run
 from dcgan.training import loop
@@ -42,14 +43,19 @@ BAD_STEP = 5
 
 def poke(monkeypatch: pytest.MonkeyPatch, harm: Callable[[Adversarial, dict[str, Tensor]], None]) -> None:
     """Do `harm` within the step after `BAD_STEP` steps."""
-    real = Adversarial.step
+    real, turn, taken = Adversarial.step, Adversarial.turn, []
 
-    def step(self: Adversarial, batch: Any, number: int) -> dict[str, Tensor]:
-        values = real(self, batch, number)
-        if number == BAD_STEP:
+    def noted(self: Adversarial, step: int) -> Turn:
+        taken.append(step)
+        return turn(self, step)
+
+    def step(self: Adversarial, batch: Any, turn: Turn) -> dict[str, Tensor]:
+        values = real(self, batch, turn)
+        if taken[-1] == BAD_STEP:
             harm(self, values)
         return values
 
+    monkeypatch.setattr(Adversarial, "turn", noted)
     monkeypatch.setattr(Adversarial, "step", step)
 
 

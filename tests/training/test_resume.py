@@ -84,12 +84,12 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = Adversarial.step
 
-    def step(self: Adversarial, batch: Any, number: int) -> Any:
-        digest = hashlib.sha256(str(number).encode())
+    def step(self: Adversarial, batch: Any, turn: Any) -> Any:
+        digest = hashlib.sha256(repr(turn).encode())
         for tensor in (batch.real, batch.labels, batch.z):
             digest.update(b"" if tensor is None else tensor.numpy().tobytes())
         seen.append(digest.hexdigest())
-        return real(self, batch, number)
+        return real(self, batch, turn)
 
     monkeypatch.setattr(Adversarial, "step", step)
     return seen
@@ -222,10 +222,10 @@ def test_a_signal_at_any_moment_saves_within_one_step(
 
     place = {
         "before the first step": (loop._Session, "_resume", 0),
-        "in a step": (loop.Trainer, "batch", 4),
+        "in a step": (loop.Trainer, "draws", 4),
         "in a sample": (loop._Session, "_sample", 4),
         "in a save": (loop._Session, "_save", 3),
-        "in the last step": (loop.Trainer, "batch", 7),
+        "in the last step": (loop.Trainer, "draws", 7),
     }
     signalling(*place[moment])
     with pytest.raises(Interrupted) as interruption:

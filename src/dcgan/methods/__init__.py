@@ -12,9 +12,10 @@ from dcgan.errors import one_of
 from dcgan.methods import adversarial, regularized
 from dcgan.methods.augmentation import CHANCES
 from dcgan.methods.batch import Batch
+from dcgan.methods.turn import Turn
 from dcgan.recipe import Recipe
 
-__all__ = ["CHANCES", "METHODS", "Batch", "Method", "build_method"]
+__all__ = ["CHANCES", "METHODS", "Batch", "Method", "Turn", "build_method"]
 
 Autocast = Callable[[], AbstractContextManager[None]]
 """Opens the context in which forward passes run; the engine's business."""
@@ -25,16 +26,22 @@ Mean = Callable[[Iterable[Tensor]], None]
 class Method(Protocol):
     """Networks, their optimizers by the same role, and the step that trains them.
 
-    `networks` holds at least "generator" and "discriminator". All that training changes must lie in the networks
-    and the optimizers: a checkpoint stores these and nothing else.
+    `networks` holds at least "generator" and "discriminator", `rates` each optimizer's learning rate. All that training
+    changes must lie in the networks and the optimizers: a checkpoint stores these and nothing else.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, optim.Optimizer]
+    rates: dict[str, float]
 
-    def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def turn(self, step: int) -> Turn:
+        """What the `step`-th step of a run is, from 0."""
+        ...
+
+    def step(self, batch: Batch, turn: Turn) -> dict[str, Tensor]:
         """Train once on `batch`. Returns 0-d tensors on the device by quantity: at least `loss_d`, `loss_g`,
-        `real_score`, `fake_score`. It must not wait for the device."""
+        `real_score`, `fake_score`. It must not wait for the device, and what it does is a function of `turn.kind`: a
+        GPU does it once and then repeats what was done with other numbers."""
         ...
 
 

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dcgan.methods.adam import Adam
+from dcgan.methods.adam import Adam, KerasAdam
 from dcgan.methods.augmentation import augmented
 from dcgan.methods.batch import Batch
+from dcgan.methods.turn import Turn
 from dcgan.objectives import gradient_penalty, objective
 from dcgan.recipe import Recipe
 
@@ -67,20 +68,29 @@ class Adversarial:
         # Without batch norm in D an image's logit is its own affair, and one pass over both halves costs less.
         self.normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
         self.joined = recipe.d_batches == "joined" or not self.normed
-        self.seen = 0
-        """Real images before the step under way: how far the annealing is, whoever's turn it is."""
+        self.rates = {"generator": recipe.g_lr, "discriminator": recipe.d_lr}
+        """Learning rates before annealing, by role."""
         self._step = {"d-then-g": self._d_then_g, "together": self._together, "in-turn": self._in_turn}[
             recipe.updates
         ]
 
-    def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def turn(self, step: int) -> Turn:
+        """What the `step`-th step is, from 0."""
+        recipe, whose = self.recipe, "both"
+        if recipe.updates == "in-turn":
+            whose, step_of_d = ("generator", "discriminator")[step % 2], step // 2
+        else:
+            step_of_d = step
+        penalised = recipe.gamma > 0 and whose != "generator" and step_of_d % recipe.penalty_every == 0
+        return Turn(whose, penalised, *annealing(recipe, step * recipe.batch))
+
+    def step(self, batch: Batch, turn: Turn) -> dict[str, Tensor]:
         """Train on one batch, in the recipe's order."""
-        self.seen = step * self.recipe.batch
         self.generator.requires_grad_(True)
         self.discriminator.requires_grad_(True)
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
-        return self._step(self._shown(batch), self._changed(fake, batch, FAKE), step)
+        return self._step(self._shown(batch), self._changed(fake, batch, FAKE), turn)
 
     def _shown(self, batch: Batch) -> Batch:
         """The batch with its real images as D is to see them."""
@@ -92,40 +102,40 @@ class Adversarial:
             images if batch.chances is None else augmented(self.recipe.augment, images, batch.chances[kind])
         )
 
-    def _d_then_g(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
-        verdict = self._judge(batch, fake.detach(), step)
+    def _d_then_g(self, batch: Batch, fake: Tensor, turn: Turn) -> dict[str, Tensor]:
+        verdict = self._judge(batch, fake.detach(), turn.penalised)
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
-        self._update("discriminator", loss_d + self._penalty(verdict), step)
+        self._update("discriminator", loss_d + self._penalty(verdict, turn), turn)
 
         # D's weights take no part in G's step: not asking for their gradients saves a third of D's backward pass.
         self.discriminator.requires_grad_(False)
         loss_g = self._loss_g(batch, fake)
-        self._update("generator", loss_g, step)
+        self._update("generator", loss_g, turn)
         return self._told(loss_d, loss_g, verdict)
 
-    def _together(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+    def _together(self, batch: Batch, fake: Tensor, turn: Turn) -> dict[str, Tensor]:
         if not self.normed:
-            return self._in_one_pass(batch, fake, step)
-        verdict = self._judge(batch, fake, step)
+            return self._in_one_pass(batch, fake, turn)
+        verdict = self._judge(batch, fake, turn.penalised)
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
         loss_g = self.objective.generator(verdict.real, verdict.fake)
         # One forward pass, two losses: each is derived by the weights of its own network alone.
-        total_d = loss_d + self._penalty(verdict)
+        total_d = loss_d + self._penalty(verdict, turn)
         for role, loss, more in (("discriminator", total_d, True), ("generator", loss_g, False)):
             parameters = list(self.networks[role].parameters())
             _set_gradients(parameters, torch.autograd.grad(loss, parameters, retain_graph=more))
         for role in ("discriminator", "generator"):
-            self._apply(role, step)
+            self._apply(role, turn)
         return self._told(loss_d, loss_g, verdict)
 
-    def _in_one_pass(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+    def _in_one_pass(self, batch: Batch, fake: Tensor, turn: Turn) -> dict[str, Tensor]:
         """`_together` with one backward pass through D for both losses, where D judges every image by itself.
 
         Then ∂L/∂x = ∂L/∂D(x) · ∂D(x)/∂x for either loss: the gradient of G's loss by a fake is that of D's loss times
         the ratio of their derivatives by its logit. That of D's loss is kept from 0 (an error of 1e-12 of it), so that
         a fake of which D is sure still teaches G.
         """
-        verdict = self._judge(batch, fake.detach(), step, images_too=True)
+        verdict = self._judge(batch, fake.detach(), turn.penalised, images_too=True)
         images, outputs = cast(Seen, verdict.passed)
         real, fakes = (half.detach().requires_grad_() for half in (verdict.real, verdict.fake))
         loss_d = self.objective.discriminator(real, fakes)
@@ -136,7 +146,7 @@ class Adversarial:
         by_fake = torch.where(by_fake.abs() < least, least, by_fake)
 
         parameters = list(self.discriminator.parameters())
-        penalty = self._penalty(verdict)
+        penalty = self._penalty(verdict, turn)
         by_image, *gradients = torch.autograd.grad(
             outputs,
             [images, *parameters],
@@ -150,31 +160,30 @@ class Adversarial:
         ratio = (for_g / by_fake).to(fake.dtype).view(-1, 1, 1, 1)
         torch.autograd.backward(fake, by_image[len(fake) :] * ratio)
         for role in ("discriminator", "generator"):
-            self._apply(role, step)
+            self._apply(role, turn)
         return self._told(loss_d, loss_g, verdict)
 
-    def _in_turn(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
-        if step % 2:
-            verdict = self._judge(batch, fake.detach(), step // 2)
+    def _in_turn(self, batch: Batch, fake: Tensor, turn: Turn) -> dict[str, Tensor]:
+        if turn.whose == "discriminator":
+            verdict = self._judge(batch, fake.detach(), turn.penalised)
             loss_d = self.objective.discriminator(verdict.real, verdict.fake)
-            self._update("discriminator", loss_d + self._penalty(verdict), step // 2)
+            self._update("discriminator", loss_d + self._penalty(verdict, turn), turn)
             loss_g = self.objective.generator(verdict.real, verdict.fake)
         else:
             self.discriminator.requires_grad_(False)
             verdict = self._judge(batch, fake)
             loss_d = self.objective.discriminator(verdict.real, verdict.fake)
             loss_g = self.objective.generator(verdict.real, verdict.fake)
-            self._update("generator", loss_g, step // 2)
+            self._update("generator", loss_g, turn)
         return self._told(loss_d, loss_g, verdict)
 
     def _judge(
-        self, batch: Batch, fake: Tensor, step: int | None = None, images_too: bool = False
+        self, batch: Batch, fake: Tensor, penalised: bool = False, images_too: bool = False
     ) -> Verdict:
         """D on the real and on the fake images.
 
-        step: D's step, for its penalty; None for a pass that has none. images_too: their gradients are asked for.
+        penalised: a penalty is to be derived from it. images_too: the gradients of the images are asked for.
         """
-        penalised = step is not None and self.recipe.gamma > 0 and step % self.recipe.penalty_every == 0
         with self.autocast():
             # Double backward through bf16 loses the small gradients that penalties are about: they get their own pass.
             exact = not torch.is_autocast_enabled(batch.real.device.type)
@@ -210,49 +219,26 @@ class Adversarial:
             real_out = self.discriminator(batch.real, batch.labels).detach() if relative else fake_out
         return self.objective.generator(real_out, fake_out)
 
-    def _penalty(self, verdict: Verdict) -> Tensor:
+    def _penalty(self, verdict: Verdict, turn: Turn) -> Tensor:
         """γ/2 · (R1 + R2), every few steps with as much more weight."""
         if verdict.penalised is None:
             return verdict.real.new_zeros(())
         images, outputs = verdict.penalised
         # Twice the mean over both halves is the sum of the halves' means.
         both = 2 * gradient_penalty(self.objective.logits(outputs), images)
-        gamma = self.recipe.gamma * self._annealed(self.recipe.last_gamma)
-        return self.recipe.penalty_every * gamma / 2 * both
+        return self.recipe.penalty_every * self.recipe.gamma / 2 * turn.gamma * both
 
-    def _annealed(self, last: float) -> float:
-        """From 1 to `last` by half a cosine over the recipe's first `anneal` images (Huang et al. 2024, appendix)."""
-        if not self.recipe.anneal:
-            return 1.0
-        done = min(1.0, self.seen / self.recipe.anneal)
-        return last + (1 - last) * (1 + math.cos(math.pi * done)) / 2
-
-    def _rate(self) -> float:
-        """The share of the learning rates that is left: as annealed, and then falling as 1/√images.
-
-        Held up, they kept the pictures as they were from some point on (docs/results/search.md).
-        """
-        share = self._annealed(self.recipe.last_lr)
-        if 0 < self.recipe.anneal < self.seen:
-            share *= math.sqrt(self.recipe.anneal / self.seen)
-        return share
-
-    def _update(self, role: str, loss: Tensor, step: int) -> None:
+    def _update(self, role: str, loss: Tensor, turn: Turn) -> None:
         self.optimizers[role].zero_grad(set_to_none=True)
         loss.backward(inputs=list(self.networks[role].parameters()))  # type: ignore[no-untyped-call]
-        self._apply(role, step)
+        self._apply(role, turn)
 
-    def _apply(self, role: str, step: int) -> None:
-        """Let the optimizer of `role` take its `step`-th step, from 0, by the mean gradient of all ranks."""
+    def _apply(self, role: str, turn: Turn) -> None:
+        """Let the optimizer of `role` take a step by the mean gradient of all ranks."""
         optimizer = self.optimizers[role]
         self.mean_(p.grad for p in self.networks[role].parameters() if p.grad is not None)
-        rate = self.recipe.d_lr if role == "discriminator" else self.recipe.g_lr
         for group in optimizer.param_groups:
-            group["lr"] = rate * self._rate()
-        if self.recipe.adam_form == "keras":
-            # Keras: lr·√(1−β2ᵗ)/(1−β1ᵗ) · m/(√v + ε). PyTorch divides v first, so the same step has a larger ε in it.
-            for group in optimizer.param_groups:
-                group["eps"] = self.recipe.adam_eps / (1 - self.recipe.beta2 ** (step + 1)) ** 0.5
+            group["lr"] = self.rates[role] * turn.rate
         optimizer.step()
 
     def _told(self, loss_d: Tensor, loss_g: Tensor, verdict: Verdict) -> dict[str, Tensor]:
@@ -279,9 +265,30 @@ def _twice(labels: Tensor | None) -> Tensor | None:
     return None if labels is None else labels.repeat(2)
 
 
-def adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> optim.Adam:
+def annealing(recipe: Recipe, seen: int) -> tuple[float, float]:
+    """What is left of the learning rates and of the penalty's weight after `seen` real images, whoever's turn it is.
+
+    Each falls by half a cosine to its last value over the recipe's first `anneal` images (Huang et al. 2024, appendix),
+    and the rates then as 1/√images: held up, they kept the pictures as they were from some point on
+    (docs/results/search.md).
+    """
+    if not recipe.anneal:
+        return 1.0, 1.0
+    left = (1 + math.cos(math.pi * min(1.0, seen / recipe.anneal))) / 2
+    rate, gamma = (last + (1 - last) * left for last in (recipe.last_lr, recipe.last_gamma))
+    return rate * math.sqrt(recipe.anneal / max(seen, recipe.anneal)), gamma
+
+
+def adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> Adam:
     """The recipe's Adam over the weights of one network."""
-    betas = recipe.beta1, recipe.beta2
-    return Adam(
-        parameters, lr, betas=betas, eps=recipe.adam_eps, weight_decay=recipe.weight_decay, fused=True
+    kind = KerasAdam if recipe.adam_form == "keras" else Adam
+    weights = list(parameters)
+    return kind(
+        weights,
+        lr,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.adam_eps,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+        capturable=weights[0].is_cuda,
     )

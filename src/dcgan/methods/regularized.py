@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dcgan.errors import DcganError
 from dcgan.methods.adversarial import FAKE, Adversarial, adam
 from dcgan.methods.batch import Batch
+from dcgan.methods.turn import Turn
 from dcgan.recipe import Recipe
 
 ROUNDS = 2
@@ -41,34 +42,33 @@ class Regularized(Adversarial):
             raise DcganError(f"updates={recipe.updates}: method=regularized has one order, which is d-then-g")
         super().__init__(recipe, networks, autocast, mean_)
         self.encoder = networks["encoder"]
+        self.rates["encoder"] = recipe.g_lr
         self.optimizers["encoder"] = adam(recipe, self.encoder.parameters(), recipe.g_lr)
 
-    def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def step(self, batch: Batch, turn: Turn) -> dict[str, Tensor]:
         """D once, then twice E and G, each from the weights that the one before has left."""
-        self.seen = step * self.recipe.batch
         for network in self.networks.values():
             network.requires_grad_(True)
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
         shown, fake = self._shown(batch), self._changed(fake, batch, FAKE)
-        verdict = self._judge(shown, fake.detach(), step)
+        verdict = self._judge(shown, fake.detach(), turn.penalised)
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
-        self._update("discriminator", loss_d + self._penalty(verdict), step)
+        self._update("discriminator", loss_d + self._penalty(verdict, turn), turn)
 
         self.discriminator.requires_grad_(False)
         for number in range(ROUNDS):
             if number:
                 with self.autocast():
                     fake = self._changed(self.generator(batch.z, batch.labels), batch, FAKE)
-            at = ROUNDS * step + number
             self.generator.requires_grad_(False)
             loss_e, error = self._encoded(batch, verdict.real)
-            self._update("encoder", loss_e, at)
+            self._update("encoder", loss_e, turn)
             self.generator.requires_grad_(True)
             self.encoder.requires_grad_(False)
             again, _ = self._encoded(batch, verdict.real)
             loss_g = self._loss_g(shown, fake)
-            self._update("generator", loss_g + again, at)
+            self._update("generator", loss_g + again, turn)
             self.encoder.requires_grad_(True)
         # G's loss is told without E's, so that it means what it means in every other run.
         told = {"loss_e": loss_e, "reconstruction": error}

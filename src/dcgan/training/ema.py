@@ -19,8 +19,8 @@ class Average:
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self.decay = decay
         pairs = list(zip(self.module.state_dict().values(), module.state_dict().values(), strict=True))
-        self._averaged = [(mine, theirs) for mine, theirs in pairs if mine.is_floating_point()]
-        self._copied = [(mine, theirs) for mine, theirs in pairs if not mine.is_floating_point()]
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -28,5 +28,6 @@ class Average:
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         mine, theirs = zip(*self._averaged, strict=True)
         torch._foreach_lerp_(mine, theirs, weight)
-        for target, value in self._copied:
-            target.copy_(value)
+        if self._copied:
+            mine, theirs = zip(*self._copied, strict=True)
+            torch._foreach_copy_(mine, theirs)

@@ -43,7 +43,8 @@ class Engine:
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
     def place(self, module: nn.Module) -> nn.Module:
-        """The module on the device, on a CPU with the exact rewritings that are faster there.
+        """The module on the device, on a CPU with the exact rewritings that are faster there, on a GPU by kernels that
+        give the same bits every time.
 
         Weights stay in torch's own layout: fused Adam pairs weights, gradients and moments by their place in memory.
         Convolutions follow the images' layout, which `scaled` and a generator's first maps set to channels last.
@@ -52,6 +53,13 @@ class Engine:
             for part in module.modules():
                 if isinstance(part, Conv2d | ConvTranspose2d | Maps | Dropout):
                     part.rewrite = True
+        elif self.device.type == "cuda":
+            for part in module.modules():
+                if isinstance(part, Maps):
+                    part.rewrite = True
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+            # float32 is to be float32, in convolutions as torch has it in matrix products.
+            torch.backends.cudnn.allow_tf32 = False
         return module.to(self.device)
 
     def tensor(self, array: NDArray[Any]) -> Tensor:

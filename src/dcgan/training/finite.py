@@ -19,7 +19,7 @@ LAG = 4
 class _Asked:
     step: int
     names: tuple[str, ...]
-    finite: Tensor
+    values: Tensor
     wait: Callable[[], object]
 
 
@@ -35,8 +35,8 @@ class Finite:
 
     def see(self, values: Mapping[str, Tensor], step: int) -> None:
         """Note what the `step`-th step gave, 0-d tensors; raises `Diverged` for the step `lag` before it."""
-        finite = torch.isfinite(torch.stack(list(values.values())))
-        self._asked.append(_Asked(step, tuple(values), *_on_its_way(finite)))
+        together = torch.stack(list(values.values()))
+        self._asked.append(_Asked(step, tuple(values), *_on_its_way(together)))
         while len(self._asked) > self.lag:
             self._answer()
 
@@ -48,18 +48,19 @@ class Finite:
     def _answer(self) -> None:
         asked = self._asked.popleft()
         asked.wait()
-        bad = [name for name, good in zip(asked.names, asked.finite.tolist(), strict=True) if not good]
+        finite = asked.values.isfinite().tolist()
+        bad = [name for name, good in zip(asked.names, finite, strict=True) if not good]
         if bad:
             self._asked.clear()
             raise Diverged(f"{', '.join(bad)} became NaN or infinite at step {asked.step}")
 
 
-def _on_its_way(finite: Tensor) -> tuple[Tensor, Callable[[], object]]:
-    """The answer on the host, and how to wait until it has arrived there."""
-    if finite.device.type != "cuda":
-        return finite, lambda: None
-    host = torch.empty(finite.shape, dtype=finite.dtype, pin_memory=True)
-    host.copy_(finite, non_blocking=True)
+def _on_its_way(values: Tensor) -> tuple[Tensor, Callable[[], object]]:
+    """The values on the host, and how to wait until they have arrived there."""
+    if values.device.type != "cuda":
+        return values, lambda: None
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host.copy_(values, non_blocking=True)
     arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
     arrived.record()
     return host, arrived.synchronize

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from dcgan.data.dataset import Dataset
 from dcgan.errors import DcganError, Diverged, Interrupted, enough_memory
 from dcgan.files import exists, make_folder, write_atomic, write_json
@@ -24,6 +22,7 @@ from dcgan.training.checkpoint import list_manifests, save_checkpoint
 from dcgan.training.engine import Engine
 from dcgan.training.follow import follow, level, stranded, verify
 from dcgan.training.journal import Journal
+from dcgan.training.means import Means
 from dcgan.training.observer import Observer, Unobserved, collapsed, diverged
 from dcgan.training.ranks import ALONE, Ranks
 from dcgan.training.restore import changes, restore
@@ -93,7 +92,7 @@ class _Session:
         self.save_seconds = 0.0
         self.saved: tuple[int, float | None] = (0, None)  # step and score of the newest checkpoint
         self.finding: dict[str, Any] = {}
-        self.sums: dict[str, Tensor] = {}
+        self.means = Means()
         self.marks: dict[str, tuple[float, int]] = {}
         self._resume()
         self.started = time.monotonic()
@@ -113,7 +112,7 @@ class _Session:
                 self._sample()
             while not self._ends(stop):
                 epoch = int(trainer.epoch)
-                self._note(trainer.advance())
+                self.means.add(trainer.advance())
                 self._report(ended_epoch=int(trainer.epoch) > epoch)
             if trainer.step > self.scoring.step and self._affords_a_score(last=True):
                 self._score()
@@ -184,10 +183,6 @@ class _Session:
         if changed := changes(restored.made_with, self.facts):
             self._log("warning", message=changed)
 
-    def _note(self, values: dict[str, Tensor]) -> None:
-        for name, value in values.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-
     def _report(self, *, ended_epoch: bool) -> None:
         """Whatever is due now. Intervals grow with the run, so that a long one does not drown in lines and pictures."""
         if ended_epoch and self._due("epoch", EPOCH_SECONDS):
@@ -214,9 +209,8 @@ class _Session:
         """Write the means of all quantities since the last interval."""
         since, step = self.marks["journal"]
         steps = self.trainer.step - step
-        means = {name: round(float(total) / steps, 6) for name, total in self.sums.items()}
+        means = self.means.take()
         rate = steps * self.recipe.batch / max(self.seconds - since, 1e-9)
-        self.sums.clear()
         self._mark("journal")
         if steps:
             self._log("interval", rate=round(rate, 1), **means)

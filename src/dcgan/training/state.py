@@ -10,6 +10,7 @@ from torch import Tensor, nn, optim
 
 from dcgan.errors import DcganError, Diverged
 from dcgan.methods import Method, build_method
+from dcgan.methods.adam import fresh
 from dcgan.networks import build_networks
 from dcgan.networks.outline import outline
 from dcgan.recipe import Recipe
@@ -32,7 +33,7 @@ def state_tensors(method: Method, average: Average) -> dict[str, Tensor]:
         tensors |= {f"{role}.{name}": tensor for name, tensor in module.state_dict().items()}
     for role, optimizer in method.optimizers.items():
         for name, parameter in method.networks[role].named_parameters():
-            state = optimizer.state[parameter] or _fresh(parameter)
+            state = optimizer.state[parameter] or fresh(parameter)
             tensors |= {f"optimizer.{role}.{name}.{key}": state[key] for key in ADAM}
     return tensors
 
@@ -58,9 +59,10 @@ def load_state(method: Method, average: Average, tensors: Mapping[str, Tensor]) 
 def load_optimizer(optimizer: optim.Optimizer, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give an Adam its state: `NAME.step` () , `NAME.exp_avg` and `NAME.exp_avg_sq` shaped like the parameter."""
     for name, parameter in module.named_parameters():
-        optimizer.state[parameter] = {
-            key: tensors[f"{name}.{key}"].to(parameter.device, copy=True) for key in ADAM
-        }
+        # In place, like all else: a recorded step knows its tensors by where they lie.
+        state = optimizer.state[parameter] = optimizer.state[parameter] or fresh(parameter)
+        for key in ADAM:
+            state[key].copy_(tensors[f"{name}.{key}"])
 
 
 def part(tensors: Mapping[str, Tensor], role: str) -> dict[str, Tensor]:
@@ -90,14 +92,4 @@ def expected_model(recipe: Recipe) -> dict[str, Tensor]:
         name: tensor
         for name, tensor in expected_state(recipe).items()
         if name.partition(".")[0] in MODEL_ROLES
-    }
-
-
-def _fresh(parameter: Tensor) -> dict[str, Tensor]:
-    # Not zeros_like: for the meta device it loads sympy, a third of a second.
-    shape, kind, where = parameter.shape, parameter.dtype, parameter.device
-    return {
-        "step": torch.zeros((), dtype=torch.float32, device=where),
-        "exp_avg": torch.zeros(shape, dtype=kind, device=where),
-        "exp_avg_sq": torch.zeros(shape, dtype=kind, device=where),
     }

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import BatchSampler, Stream, chances, flips, latent, torch_seed
-from dcgan.methods import CHANCES, Batch, build_method
+from dcgan.methods import CHANCES, Batch, Turn, build_method
 from dcgan.networks import build_networks
 from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
@@ -22,6 +23,7 @@ from dcgan.training.engine import Engine, cpu_name, to_uint8
 from dcgan.training.finite import Finite
 from dcgan.training.memory import keep_memory
 from dcgan.training.ranks import ALONE, Ranks
+from dcgan.training.recorder import Recorder
 from dcgan.training.soundness import keep_sound
 
 
@@ -55,6 +57,9 @@ class Trainer:
         )
         self.fixed = self._fixed_batch()
         self.exact = self._keep_sound(networks)
+        # The sums over several ranks are not recorded: that was never tried, for want of a second GPU.
+        recorded = engine.device.type == "cuda" and ranks.world == 1
+        self.recorder = Recorder(self._computed, engine.tensor) if recorded else None
 
     @property
     def images(self) -> int:
@@ -70,34 +75,51 @@ class Trainer:
         """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite, on a GPU some steps
         later (`finite.settle` waits for all of them)."""
         torch.manual_seed(torch_seed(self.recipe.seed, self.step, self.ranks.rank))
-        values = self.method.step(self.batch(self.step), self.step)
-        self.ranks.mean_(chain(values.values(), self._buffers()))
+        drawn, turn = self.draws(self.step), self.method.turn(self.step)
+        values = self.recorder(drawn, turn) if self.recorder else self._computed(self._sent(drawn), turn)
         self.average.update(self.step)
-        for role, module in self.method.networks.items():
-            values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
-            gradients = [p.grad for p in module.parameters() if p.grad is not None]
-            values[f"grad_{role[0]}"] = get_total_norm(gradients)
         self.step += 1
         self.finite.see(values, self.step)
         return values
 
     def batch(self, step: int) -> Batch:
         """This rank's part of the minibatch of a step, which is a function of (seed, step) alone."""
-        recipe, engine = self.recipe, self.engine
-        chosen = self.sampler.indices(step)
-        index = engine.tensor(chosen)
-        real = engine.scaled(
-            engine.tensor(self.data.images[chosen]) if self.pool is None else self.pool[index]
-        )
+        return self._batch(self._sent(self.draws(step)))
+
+    def draws(self, step: int) -> dict[str, NDArray[Any]]:
+        """All that is drawn for a step, and pictures that are not on the device yet; in every step alike in shape."""
+        recipe, chosen = self.recipe, self.sampler.indices(step)
+        drawn: dict[str, NDArray[Any]] = {"chosen": chosen}
+        if self.pool is None:
+            drawn["pictures"] = self.data.images[chosen]
         if recipe.flip:
-            mirrored = engine.tensor(flips(recipe.seed, step, 0, recipe.batch)[self.part])
-            real = torch.where(mirrored[:, None, None, None], real.flip(3), real)
-        z = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)
-        classes = self.pool_labels[index] if recipe.conditional and self.pool_labels is not None else None
-        draws = None
+            drawn["mirrored"] = flips(recipe.seed, step, 0, recipe.batch)[self.part]
+        drawn["z"] = latent(recipe.seed, step, 0, recipe.batch, recipe.z_dim, recipe.prior)[self.part]
         if recipe.augment != "none":
-            draws = engine.tensor(chances(recipe.seed, step, 0, recipe.batch, CHANCES)[:, self.part])
-        return Batch(real, classes, engine.tensor(z[self.part]), draws)
+            drawn["chances"] = chances(recipe.seed, step, 0, recipe.batch, CHANCES)[:, self.part]
+        return drawn
+
+    def _sent(self, drawn: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        return {name: self.engine.tensor(array) for name, array in drawn.items()}
+
+    def _batch(self, drawn: Mapping[str, Tensor]) -> Batch:
+        chosen = drawn["chosen"]
+        real = self.engine.scaled(drawn["pictures"] if self.pool is None else self.pool[chosen])
+        if "mirrored" in drawn:
+            real = torch.where(drawn["mirrored"][:, None, None, None], real.flip(3), real)
+        labels = self.pool_labels if self.recipe.conditional else None
+        classes = None if labels is None else labels[chosen]
+        return Batch(real, classes, drawn["z"], drawn.get("chances"))
+
+    def _computed(self, drawn: Mapping[str, Tensor], turn: Turn) -> dict[str, Tensor]:
+        """Train on what was drawn; the step's quantities. It neither waits for the device nor asks which step it is."""
+        values = self.method.step(self._batch(drawn), turn)
+        self.ranks.mean_(chain(values.values(), self._buffers()))
+        for role, module in self.method.networks.items():
+            values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
+            gradients = [p.grad for p in module.parameters() if p.grad is not None]
+            values[f"grad_{role[0]}"] = get_total_norm(gradients)
+        return values
 
     def picture(self) -> bytes:
         """PNG of the averaged generator's images, from the same z every time; one column a class."""

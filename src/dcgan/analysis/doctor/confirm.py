@@ -24,8 +24,7 @@ def confirm(folder: Path, recipe: Recipe, data: Dataset, steps: int = STEPS) -> 
     """
     trainer = Trainer(recipe, data, Engine.choose(recipe.precision))
     restored = restore(folder, trainer)
-    for group in trainer.method.optimizers["generator"].param_groups:
-        group["lr"] = 0.0
+    trainer.method.rates["generator"] = 0.0
     right = [float(trainer.advance()["d_accuracy"]) for _ in range(steps)]
     before, after = float(np.mean(right[:SHOWN])), float(np.mean(right[-SHOWN:]))
     return {
