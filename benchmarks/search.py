@@ -119,6 +119,32 @@ def follow(runner: Runner, judge: Judge, marks: list[float], *, by_images: bool)
     return found
 
 
+def together(
+    runners: dict[str, Runner], judge: Judge, marks: list[float], streams: list[torch.cuda.Stream]
+) -> dict[str, list[dict[str, Any]]]:
+    """`follow` of several trainings at once, by images: a GPU that one small model keeps busy has room for more.
+
+    They step in turn, each on a stream of its own. Seconds are those of all of them together, scoring not counted.
+    """
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in runners}
+    images, seconds = dict.fromkeys(runners, 0), 0.0
+    for mark in marks:
+        began = time.perf_counter()
+        while waiting := [name for name in runners if images[name] < mark]:
+            for name, stream in zip(runners, streams, strict=True):
+                if name in waiting:
+                    with torch.cuda.stream(stream):
+                        runners[name].advance()
+                    images[name] += runners[name].batch
+        torch.cuda.synchronize()
+        seconds += time.perf_counter() - began
+        for name, runner in runners.items():
+            point = {"at": mark, "images": images[name], "seconds": round(seconds, 2)}
+            found[name].append({**point, **judge(runner.designs(DESIGNS))})
+            print(f"    {name}: {found[name][-1]}", flush=True)
+    return found
+
+
 def table(lines: list[dict[str, Any]]) -> str:
     """Markdown: a row a recipe, a column a mark; the mean Fréchet distance over seeds, and the range of several."""
     cells: dict[tuple[str, str, float], list[float]] = defaultdict(list)
@@ -198,6 +224,16 @@ def recipes(options: argparse.Namespace, data: Dataset) -> dict[str, Recipe | No
     return found
 
 
+def groups(
+    wanted: dict[str, Recipe | None], options: argparse.Namespace, engine: Engine
+) -> list[list[tuple[str, int, Recipe | None]]]:
+    """Which trainings step in turn: on a GPU, by images, all of them; else each is alone."""
+    every = [
+        (name, seed, recipe) for seed in map(int, options.seeds.split(",")) for name, recipe in wanted.items()
+    ]
+    return [every] if options.images and engine.device.type == "cuda" else [[one] for one in every]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -211,12 +247,13 @@ def main() -> None:
         "--set", action="append", metavar="NAME:K=V K=V", help="the fast preset with changes, under a name"
     )
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--precision", choices=("auto", "bf16", "float32"), default="auto")
     parser.add_argument("--seconds", type=float, default=240, help="of training, each")
     parser.add_argument("--images", type=int, help="in place of seconds; marks are halvings of it")
     parser.add_argument("--json", type=Path, help="add the results to this file, a line a run")
     parser.add_argument("--plot", type=Path, help="draw what is in --json to this PNG")
     options = parser.parse_args()
-    engine = Engine.choose()
+    engine = Engine.choose(options.precision)
     data = open_dataset(options.data)
     wanted = recipes(options, data)
     try:
@@ -229,18 +266,25 @@ def main() -> None:
         [last / 2**k for k in range(3, -1, -1)] if options.images else [m for m in MARKS if m < last] + [last]
     )
     lines = []
-    for seed in map(int, options.seeds.split(",")):
-        for name, recipe in wanted.items():
-            print(f"{name}, seed {seed}", flush=True)
-            one = (
-                sketch(data, seed, engine)
-                if recipe is None
-                else trained(recipe.with_changes({"seed": seed}), data)
-            )
-            points = follow(one, judge, marks, by_images=bool(options.images))  # type: ignore[arg-type]
+    for group in groups(wanted, options, engine):
+        begun = {
+            f"{name}, seed {seed}": sketch(data, seed, engine)
+            if recipe is None
+            else trained(recipe.with_changes({"seed": seed, "precision": options.precision}), data)
+            for name, seed, recipe in group
+        }
+        print("; ".join(begun), flush=True)
+        if len(group) == 1:
+            (one,) = begun.values()
+            followed = [follow(one, judge, marks, by_images=bool(options.images))]  # type: ignore[arg-type]
+        else:
+            streams = [torch.cuda.Stream() for _ in begun]  # type: ignore[no-untyped-call]
+            followed = list(together(begun, judge, marks, streams).values())  # type: ignore[arg-type]
+        for (name, seed, recipe), points in zip(group, followed, strict=True):
             line = {"data": data.name + (" with classes" if options.labels and recipe and recipe.classes else ""),
                     "recipe": name, "seed": seed, "by_images": bool(options.images),
-                    "threads": torch.get_num_threads(), "points": points}  # fmt: skip
+                    "threads": torch.get_num_threads(), "device": str(engine.device),
+                    "precision": "bf16" if engine.bf16 else "float32", "points": points}  # fmt: skip
             lines.append(line)
             if options.json:
                 with options.json.open("a", encoding="utf-8") as file:

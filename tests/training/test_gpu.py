@@ -92,7 +92,8 @@ def test_recorded_steps_are_the_steps_bit_for_bit(case: str, monkeypatch: pytest
     assert all(torch.equal(a, b) for a, b in zip(recorded, plain, strict=True))
 
 
-@pytest.mark.parametrize("name", ["fast-28", "fashion-2020", "rdcgan"])
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
+@pytest.mark.parametrize("name", ["fast-28", "fashion-2020", "rdcgan", "paper-64"])
 def test_no_step_waits_for_the_gpu(name: str) -> None:
     recipe = asked(name, flip=True)
     trainer = Trainer(recipe, noise(recipe), Engine.choose("auto", "cuda"))

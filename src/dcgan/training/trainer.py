@@ -46,6 +46,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
         self.method = build_method(recipe, networks, engine.autocast, ranks.mean_)
+        self.gradients = {role: torch.zeros((), device=engine.device) for role in networks}
+        """The norm of each network's newest gradient: where they take turns, one step makes one of them."""
         self.average = Average(networks["generator"], recipe.ema)
         share = ranks.share(recipe.batch)
         self.sampler = BatchSampler(len(data), share, recipe.seed, ranks.rank, ranks.world)
@@ -117,8 +119,10 @@ class Trainer:
         self.ranks.mean_(chain(values.values(), self._buffers()))
         for role, module in self.method.networks.items():
             values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
-            gradients = [p.grad for p in module.parameters() if p.grad is not None]
-            values[f"grad_{role[0]}"] = get_total_norm(gradients)
+            if turn.whose in ("both", role):
+                gradients = [p.grad for p in module.parameters() if p.grad is not None]
+                self.gradients[role].copy_(get_total_norm(gradients))
+            values[f"grad_{role[0]}"] = self.gradients[role].clone()
         return values
 
     def picture(self) -> bytes:
