@@ -41,6 +41,7 @@ def contest(name: str, options: argparse.Namespace) -> Row:
             return row
     reference, cycle, cost = _plain(recipe, data, engine)
     trainer = Trainer(recipe, data, engine)
+    row.precision = _precision(trainer.engine)
     row.operations = dict.fromkeys(("eager float32", "dcgan"), cost)
     contestants: dict[str, tuple[Advance, int]] = {"eager float32": (reference.advance, recipe.batch)}
     if trainer.recorder:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.presets import preset
 from dcgan.training import soundness
 from dcgan.training.engine import Engine
 from dcgan.training.memory import keep_memory
-from dcgan.training.soundness import Answer, keep_sound
+from dcgan.training.soundness import Answer, keep_sound, sooner
 from dcgan.training.trainer import Trainer
 from training.tiny import digits, tiny
 
@@ -92,6 +97,46 @@ def test_a_trainer_in_bf16_tells_which_layers_stay(monkeypatch: pytest.MonkeyPat
     assert trainer.describe()["float32_layers"] == ["discriminator.convs.0"]
     assert all(torch.isfinite(value) for value in trainer.advance().values())
     assert "float32_layers" not in Trainer(recipe, data, Engine.choose("float32", "cpu")).describe()
+
+
+def test_all_networks_together_are_asked_once(tmp_path: Path) -> None:
+    file, calls = tmp_path / "kept.json", []
+
+    def passes(slow: bool, bf16: bool) -> None:
+        calls.append(bf16)
+        time.sleep(0.02 if bf16 == slow else 0.001)
+
+    for slow in (True, False):
+        parts = networks(Conv2d(3, 8 + 8 * slow, 3, padding=1))
+        calls.clear()
+        assert sooner(parts, partial(passes, slow), "here", file) is not slow
+        assert sorted(calls) == [False] * soundness.TRIES + [True] * soundness.TRIES
+        assert sooner(parts, partial(passes, not slow), "here", file) is not slow, "it is kept"
+    assert len(json.loads(file.read_text())) == 2
+
+
+@pytest.mark.parametrize("name", ["fast-28", "rdcgan", "fashion-2020"])
+def test_where_bf16_gains_nothing_a_run_is_in_float32(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setenv("DCGAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(soundness, "ask", lambda layer, shape: Answer(0.0, 0.5))
+    data = digits(40)
+    if name == "fast-28":
+        recipe = tiny(data, 2, precision="auto")
+    else:
+        recipe = preset(name).recipe.for_data(data.size, 1, 0).with_changes({"batch": 8})
+    for gain, expected in ((0.5, "bf16"), (1.1, "float32")):
+        seconds = iter([1.0, gain] * soundness.TRIES)
+        clock = iter(np.cumsum([0.0, *(part for each in seconds for part in (each, 0.0))]).tolist())
+        shutil.rmtree(tmp_path / "kernels", ignore_errors=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(soundness.time, "perf_counter", lambda clock=clock: next(clock))
+            trainer = Trainer(recipe, data, Engine(torch.device("cpu"), bf16=True))
+        assert trainer.describe()["precision"] == expected
+        assert all(torch.isfinite(value) for value in trainer.advance().values())
+    asked_for = Trainer(recipe.with_changes({"precision": "bf16"}), data, Engine.choose("bf16", "cpu"))
+    assert asked_for.describe()["precision"] == "bf16", "who asks for bf16 gets it"
 
 
 def test_memory_is_kept_where_glibc_is() -> None:

@@ -42,6 +42,15 @@ class Engine:
         """The context of a forward pass: matrix products and convolutions in bf16, all else in float32."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
+    def seed(self, number: int) -> None:
+        """Set what torch draws from next, here and on the device: `torch.manual_seed` without asking for devices that
+        are not used, which reads the call stack for each of them."""
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+            index = self.device.index if self.device.index is not None else torch.cuda.current_device()
+            torch.cuda.default_generators[index].manual_seed(number)
+
     def place(self, module: nn.Module) -> nn.Module:
         """The module on the device, on a CPU with the exact rewritings that are faster there, on a GPU by kernels that
         give the same bits every time.

@@ -1,5 +1,6 @@
 """Is bf16 right, and is it faster? Every convolution of a network is asked once on this machine, and float32 is kept
-where the answer is no.
+where the answer is no; then all networks are asked together, since small layers lose more by rounding back and forth
+between both than each gains alone.
 
 Convolutions in bf16 are known to be wrong, or many times slower than in float32, for some shapes on some CPUs
 (pytorch issues 163347, 169688, 183815). A layer is judged by its output and both its gradients on the very shape that
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ TOLERANCE = 2**-6
 """Relative Frobenius norm of the difference. Rounding to bf16's eight bits gives 2⁻⁹ to 2⁻⁸; a wrong kernel about 1."""
 IMAGES, TRIES = 16, 3
 """Images of the trial, and timings of each way, of which the fastest counts."""
+WORTH = 0.9
+"""bf16 is taken where all networks together need less than this share of float32's time: penalties gain nothing."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,36 @@ def keep_sound(
             answers[name] = Answer(*known[key])
             layer.exact = not answers[name].good
     if fresh:
-        with suppress(DcganError):  # a cache that cannot be written costs the question, no more
-            make_folder(file.parent)
-            write_json(file, known)
+        _keep(file, known)
     return answers
+
+
+def sooner(
+    networks: Mapping[str, nn.Module],
+    passes: Callable[[bool], Any],
+    machine: str,
+    cache: Path | None = None,
+) -> bool:
+    """Whether bf16, in the layers that `keep_sound` left to it, takes the networks forward and back in less time.
+
+    passes: computes all networks and the gradients of their weights once, in bf16 if told so, else in float32. The
+    answer is kept as `keep_sound` keeps its own.
+    """
+    file = cache or cache_folder("kernels") / "bf16.json"
+    known = _read(file)
+    shapes = sha256("\n".join(map(repr, networks.values())).encode()).hexdigest()[:16]
+    key = f"{machine} | all of {', '.join(networks)} {shapes} | {torch.get_num_threads()} threads"
+    if key not in known:
+        seconds = {False: float("inf"), True: float("inf")}
+        with evaluating(*networks.values()):
+            for _ in range(TRIES):
+                for bf16 in seconds:
+                    began = time.perf_counter()
+                    passes(bf16)
+                    seconds[bf16] = min(seconds[bf16], time.perf_counter() - began)
+        known[key] = [0.0, round(seconds[True] / seconds[False], 4)]
+        _keep(file, known)
+    return bool(known[key][1] < WORTH)
 
 
 def ask(layer: Layer, shape: torch.Size) -> Answer:
@@ -124,6 +154,12 @@ def _shapes(networks: Mapping[str, nn.Module], run: Callable[[], Any]) -> dict[s
         for handle in handles:
             handle.remove()
     return found
+
+
+def _keep(file: Path, known: Mapping[str, Any]) -> None:
+    with suppress(DcganError):  # a cache that cannot be written costs the question, no more
+        make_folder(file.parent)
+        write_json(file, known)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -24,7 +25,7 @@ from dcgan.training.finite import Finite
 from dcgan.training.memory import keep_memory
 from dcgan.training.ranks import ALONE, Ranks
 from dcgan.training.recorder import Recorder
-from dcgan.training.soundness import keep_sound
+from dcgan.training.soundness import IMAGES, keep_sound, sooner
 
 
 class Trainer:
@@ -43,12 +44,10 @@ class Trainer:
         self.step = 0
         self.finite = Finite(engine.device)
         keep_memory()
-        torch.manual_seed(recipe.seed)
+        engine.seed(recipe.seed)
         networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
-        self.method = build_method(recipe, networks, engine.autocast, ranks.mean_)
         self.gradients = {role: torch.zeros((), device=engine.device) for role in networks}
         """The norm of each network's newest gradient: where they take turns, one step makes one of them."""
-        self.average = Average(networks["generator"], recipe.ema)
         share = ranks.share(recipe.batch)
         self.sampler = BatchSampler(len(data), share, recipe.seed, ranks.rank, ranks.world)
         self.part = slice(ranks.rank * share, (ranks.rank + 1) * share)
@@ -59,6 +58,8 @@ class Trainer:
         )
         self.fixed = self._fixed_batch()
         self.exact = self._keep_sound(networks)
+        self.method = build_method(recipe, networks, self.engine.autocast, ranks.mean_)
+        self.average = Average(networks["generator"], recipe.ema)
         # The sums over several ranks are not recorded: that was never tried, for want of a second GPU.
         recorded = engine.device.type == "cuda" and ranks.world == 1
         self.recorder = Recorder(self._computed, engine.tensor) if recorded else None
@@ -76,7 +77,7 @@ class Trainer:
     def advance(self) -> dict[str, Tensor]:
         """One training step. Returns its 0-d quantities; raises `Diverged` when one is not finite, on a GPU some steps
         later (`finite.settle` waits for all of them)."""
-        torch.manual_seed(torch_seed(self.recipe.seed, self.step, self.ranks.rank))
+        self.engine.seed(torch_seed(self.recipe.seed, self.step, self.ranks.rank))
         drawn, turn = self.draws(self.step), self.method.turn(self.step)
         values = self.recorder(drawn, turn) if self.recorder else self._computed(self._sent(drawn), turn)
         self.average.update(self.step)
@@ -138,21 +139,38 @@ class Trainer:
             yield from (buffer for buffer in module.buffers() if buffer.is_floating_point())
 
     def _keep_sound(self, networks: dict[str, nn.Module]) -> list[str]:
-        """The layers that stay in float32 though the rest computes in bf16, by name."""
+        """The layers that stay in float32 though the rest computes in bf16, by name; where all of it is to be float32,
+        the engine is changed for one that computes so."""
         if not self.engine.bf16 or self.engine.device.type != "cpu":
             return []
+        batch = self.batch(0)
+        parameters = [weight for network in networks.values() for weight in network.parameters()]
 
-        def run() -> None:
-            batch = self.batch(0)
-            with self.engine.autocast():
-                networks["discriminator"](networks["generator"](batch.z, batch.labels), batch.labels)
+        def run(engine: Engine = self.engine, images: int = self.recipe.batch) -> list[Tensor]:
+            labels = None if batch.labels is None else batch.labels[:images]
+            with engine.autocast():
+                said = [networks["discriminator"](networks["generator"](batch.z[:images], labels), labels)]
                 if "encoder" in networks:
-                    networks["encoder"](batch.real)
+                    said.append(networks["encoder"](batch.real[:images]))
+            return said
+
+        def passes(bf16: bool) -> None:
+            said = run(replace(self.engine, bf16=bf16), IMAGES)
+            told = torch.stack([out.float().sum() for out in said]).sum()
+            torch.autograd.grad(told, parameters, allow_unused=True)
+
+        def ask() -> tuple[list[str], bool]:
+            machine = f"torch {torch.__version__} on {cpu_name()}"
+            answers = keep_sound(networks, run, machine)
+            worth = self.recipe.precision != "auto" or sooner(networks, passes, machine)
+            return [name for name, answer in answers.items() if not answer.good], worth
 
         # What one rank of a machine finds and keeps, the others take: two that measure at once disturb each other.
-        machine = f"torch {torch.__version__} on {cpu_name()}"
-        answers = self.ranks.first_here(lambda: keep_sound(networks, run, machine))
-        return [name for name, answer in answers.items() if not answer.good]
+        exact, worth = self.ranks.first_here(ask)
+        if worth:
+            return exact
+        self.engine = replace(self.engine, bf16=False)
+        return []
 
     def describe(self) -> dict[str, Any]:
         """What the run is computed on: same facts → same bits."""
