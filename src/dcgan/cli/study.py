@@ -28,6 +28,10 @@ def study(
     ] = None,
     images: Annotated[int | None, typer.Option(help="Budget of each run: real images seen.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Budget of each run: passes over the data.")] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(help="Budget of each run: this share of the images that the paper's saw; at most 1."),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Other pictures than the paper's; the page says so.")
     ] = None,
@@ -49,6 +53,7 @@ def study(
       dcgan study
       dcgan study gan-vs-dcgan --minutes 10
       dcgan study failures --epochs 30 --out docs/results
+      dcgan study fashion-2020 --share 1
     """
     from dcgan.studies import STUDIES, find_study
 
@@ -60,7 +65,7 @@ def study(
     found = find_study(name)
     given: dict[str, float] = {
         key: value
-        for key, value in (("minutes", minutes), ("images", images), ("epochs", epochs))
+        for key, value in (("minutes", minutes), ("images", images), ("epochs", epochs), ("share", share))
         if value is not None
     }
     if len(given) > 1:

@@ -109,11 +109,18 @@ def shortfall(done: Sequence[Done]) -> str:
     if min(shares) >= 1:
         return "Every run saw at least as many images as the paper's."
     low, high = min(shares), max(shares)
-    span = f"{100 * low:.2g} %" if f"{low:.2g}" == f"{high:.2g}" else f"{100 * low:.2g} to {100 * high:.2g} %"
+    span = (
+        f"{_percent(low)} %" if _percent(low) == _percent(high) else f"{_percent(low)} to {_percent(high)} %"
+    )
     return (
         f"**Not the paper's budget: each run saw {span} of the images that the paper's did.** What is measured "
         "below is how these models begin. It neither reproduces the paper's results nor contradicts them."
     )
+
+
+def _percent(share: float) -> str:
+    """Two digits, and all of them from 100 on."""
+    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.0f}"
 
 
 def _score(scores: dict[str, Any], key: str) -> str:
@@ -131,7 +138,7 @@ def _head(study: Study, done: list[Done], command: str) -> list[str]:
                 one.plan.title,
                 one.plan.budget,
                 f"{images:,} images, {epochs:.2f} epochs, {seconds / 60:.0f} min",
-                f"{100 * images / one.plan.images:.2g} %",
+                f"{_percent(images / one.plan.images)} %",
             ]
         )
     commands = "\n".join(_command(one) for one in done)

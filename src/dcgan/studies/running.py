@@ -32,8 +32,8 @@ Tell = Callable[[str], None]
 class Asked:
     """How a study is to be carried out: the budget of each run (a total), and what scores them.
 
-    budget: one of epochs, images, minutes. data: pictures in place of the paper's. settings: recipe fields that go
-    before the study's. n: designs in a score.
+    budget: one of epochs, images, minutes, or share, of the images that the paper's run saw. data: pictures in place of
+    the paper's. settings: recipe fields that go before the study's. n: designs in a score.
     """
 
     budget: Mapping[str, Any]
@@ -41,6 +41,15 @@ class Asked:
     settings: Mapping[str, Any] | None = None
     extractor: str = "domain"
     n: int = 2000
+
+    def budget_of(self, plan: Planned) -> dict[str, Any]:
+        """The budget of one run as a recipe has it: epochs, images or minutes."""
+        if "share" not in self.budget:
+            return dict(self.budget)
+        share = self.budget["share"]
+        if not 0 < share <= 1:
+            raise DcganError(f"--share is {share:g}: must be above 0, and 1 is all that the paper's run saw")
+        return {"images": max(1, round(share * plan.images))}
 
 
 def carry_out(
@@ -63,7 +72,7 @@ def carry_out(
     folder = runs_dir / study.name
     sets: dict[str, Dataset] = {}
     for plan in study.runs:
-        plan.recipe.with_changes(asked.settings or {}).with_budget(**asked.budget)
+        plan.recipe.with_changes(asked.settings or {}).with_budget(**asked.budget_of(plan))
         _same_plan(folder / plan.name, plan, asked)
         _data(plan, asked, sets, tell)
     make_folder(folder)
@@ -120,7 +129,7 @@ def _trained(
     folder: Path, plan: Planned, data: Dataset, asked: Asked, watch: Watcher | None, tell: Tell
 ) -> tuple[Run, str]:
     """The run at its budget, and why it ended before, if it did."""
-    budget = asked.budget
+    budget = asked.budget_of(plan)
     try:
         if not exists(folder):
             run = api.train(
