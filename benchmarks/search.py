@@ -227,11 +227,17 @@ def recipes(options: argparse.Namespace, data: Dataset) -> dict[str, Recipe | No
 def groups(
     wanted: dict[str, Recipe | None], options: argparse.Namespace, engine: Engine
 ) -> list[list[tuple[str, int, Recipe | None]]]:
-    """Which trainings step in turn: on a GPU, by images, all of them; else each is alone."""
+    """Which trainings step in turn: on a GPU, by images, all of the fast presets; else each is alone.
+
+    Recordings on several streams share torch's one place for the seed: networks with dropout would draw each other's.
+    """
     every = [
         (name, seed, recipe) for seed in map(int, options.seeds.split(",")) for name, recipe in wanted.items()
     ]
-    return [every] if options.images and engine.device.type == "cuda" else [[one] for one in every]
+    if not options.images or engine.device.type != "cuda":
+        return [[one] for one in every]
+    fast = [one for one in every if one[2] is not None and one[2].network == "fast"]
+    return [group for group in (fast, *([one] for one in every if one not in fast)) if group]
 
 
 def main() -> None:
