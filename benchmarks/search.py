@@ -157,7 +157,9 @@ def table(lines: list[dict[str, Any]]) -> str:
     marks = sorted({mark for *_, mark in cells})
     unit = "images" if lines and lines[0]["by_images"] else "s"
     rows = [
-        "| data | recipe | seeds | " + " | ".join(f"{mark:,g} {unit}" for mark in marks) + " | images seen |",
+        "| data | recipe | seeds | "
+        + " | ".join(f"{mark:,.10g} {unit}" for mark in marks)
+        + " | images seen |",
         "|---|---|---:|" + "---:|" * (len(marks) + 1),
     ]
     for data, recipe in sorted({(data, recipe) for data, recipe, _ in cells}):
@@ -178,23 +180,29 @@ def _told(values: list[float]) -> str:
 
 
 def plot(lines: list[dict[str, Any]], file: Path) -> None:
-    """Fréchet distance against seconds, both logarithmic: the mean of the seeds, and each seed faintly."""
+    """Fréchet distance against seconds, or images where they are the marks, both logarithmic; a line a seed."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.add_subplot()
+    across = "images" if all(line["by_images"] for line in lines) else "seconds"
     recipes = list(dict.fromkeys(f"{line['recipe']}, {line['data']}" for line in lines))
     for number, name in enumerate(recipes):
         mine = [line for line in lines if f"{line['recipe']}, {line['data']}" == name]
         for line in mine:
-            seconds = [point["seconds"] for point in line["points"]]
+            places = [point[across] for point in line["points"]]
             distances = [point["frechet"] for point in line["points"]]
-            axes.plot(seconds, distances, "o-", color=f"C{number}", alpha=0.8, lw=1.4, ms=4,
+            axes.plot(places, distances, "o-", color=f"C{number}", alpha=0.8, lw=1.4, ms=4,
                       label=name if line is mine[0] else None)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="Fréchet distance (domain)")
-    ticks = sorted({point["at"] for line in lines for point in line["points"]})
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    label = "images seen" if across == "images" else "seconds of training"
+    axes.set(xscale="log", yscale="log", xlabel=label, ylabel="Fréchet distance (domain)")
+    if across == "images":  # the marks of several searches would lie on each other
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    else:
+        ticks = sorted({point["at"] for line in lines for point in line["points"]})
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter("")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")

@@ -67,9 +67,11 @@ def sketch(options: argparse.Namespace) -> Row:
         one = Sketch(images, bf16=precision == "bf16")
         contestants[f"sketch, {precision}"] = one.advance, SKETCH_BATCH
         row.operations[f"sketch, {precision}"] = operations(one.advance, 1, SKETCH_BATCH)
+    trainer = Trainer(recipe, data, engine)
+    row.precision = _precision(trainer.engine)
     ours = f"fast-28, batch {recipe.batch}, {row.precision}"
     _, cycle, row.operations[ours] = _plain(recipe, data, engine)
-    contestants[ours] = Trainer(recipe, data, engine).advance, recipe.batch
+    contestants[ours] = trainer.advance, recipe.batch
     row.times = race(
         contestants, rounds=options.rounds, cycle=cycle, shortest=options.turn, device=engine.device
     )
