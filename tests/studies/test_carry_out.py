@@ -226,6 +226,7 @@ def test_the_real_studies_from_end_to_end(sitting: Sitting, digits: Dataset, nam
     assert text.startswith(f"# {study.title}\n\n**Not the paper's budget")
     for plan in study.runs:
         assert f"`{plan.name}`" in text
+        assert f"dcgan train digits --preset {plan.preset}" in text, "the pictures that it was trained on"
     shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     assert len(shown) >= 2 and len(set(shown)) == len(shown)
     for path in shown:
@@ -241,3 +242,14 @@ def test_a_fast_preset_takes_the_colours_of_its_set(monkeypatch: pytest.MonkeyPa
     for name in ("fast-32", "fashion-2020"):
         running._data(Planned("one", "", "cifar10", name, 1, ""), Asked({"images": 1}), {}, print)
     assert asked == [None, 1]
+
+
+def test_the_command_of_a_run_trains_what_the_study_trained() -> None:
+    """`dcgan train` takes an augmentation of its own for few pictures, which the study did not."""
+    plan = STUDIES["latent"].runs[0]
+    assert plan.command("fashion-mnist", 60_000).startswith(
+        "dcgan train fashion-mnist --preset fast-28 --set seed=0"
+    )
+    assert "augment" not in plan.command("fashion-mnist", 500)
+    assert plan.command("my shoes", 499).startswith("dcgan train 'my shoes' ")
+    assert "--set augment=none" in plan.command("fashion-mnist", 499)

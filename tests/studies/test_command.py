@@ -57,7 +57,10 @@ def test_without_a_name_it_lists_them(command: Command) -> None:
         (["failure"], "did you mean failures"),
         (["failures", "--minutes", "0"], "above 0"),
         (["failures", "--minutes", "nan"], "above 0"),
-        (["failures", "--share", "2"], "--share is 2: must be above 0, and 1 is all that the paper's run saw"),
+        (
+            ["failures", "--share", "2"],
+            "--share is 2: must be above 0, and 1 is all that the paper's run saw",
+        ),
         (["failures", "--share", "-1"], "--share is -1: must be above 0"),
         (["failures", "--share", "0.5", "--epochs", "1"], "one budget"),
         (["failures", "--minutes", "1", "--epochs", "1"], "one budget"),

@@ -165,7 +165,10 @@ def _command(one: Done) -> str:
     recipe = one.run.recipe
     budget = next(key for key in ("epochs", "images", "minutes") if getattr(recipe, key))
     value = getattr(recipe, budget)
-    return f"{one.plan.command} --name {one.plan.name} --{budget} {value if budget == 'images' else f'{value:g}'}"
+    data = one.run.data
+    other = data["name"] != one.plan.data
+    command = one.plan.command(str(data.get("path", data["name"])) if other else one.plan.data, data["images"])
+    return f"{command} --name {one.plan.name} --{budget} {value if budget == 'images' else f'{value:g}'}"
 
 
 def _other_pictures(done: list[Done]) -> list[str]:

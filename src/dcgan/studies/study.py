@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dcgan.presets import preset
+from dcgan.presets import for_few, preset
 from dcgan.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -45,11 +46,16 @@ class Planned:
         """The preset with the settings; size and budget are not filled in."""
         return preset(self.preset).recipe.with_changes(self.settings)
 
-    @property
-    def command(self) -> str:
-        """How `dcgan train` would make this run, without its budget."""
-        words = "".join(f" --set {key}={value}" for key, value in self.settings.items())
-        return f"dcgan train {self.data} --preset {self.preset}{words}"
+    def command(self, data: str, pictures: int) -> str:
+        """How `dcgan train` would make this run of so many pictures of `data`, without its budget.
+
+        What it would do differently with few pictures is taken back: a study trains its own recipe with any number.
+        """
+        settings = dict(self.settings)
+        for key in for_few(preset(self.preset), pictures, settings):
+            settings[key] = getattr(self.recipe, key)
+        words = "".join(f" --set {key}={value}" for key, value in settings.items())
+        return f"dcgan train {shlex.quote(data)} --preset {self.preset}{words}"
 
 
 @dataclass(frozen=True)
