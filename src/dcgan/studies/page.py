@@ -167,7 +167,9 @@ def _command(one: Done) -> str:
     value = getattr(recipe, budget)
     data = one.run.data
     other = data["name"] != one.plan.data
-    command = one.plan.command(str(data.get("path", data["name"])) if other else one.plan.data, data["images"])
+    command = one.plan.command(
+        str(data.get("path", data["name"])) if other else one.plan.data, data["images"]
+    )
     return f"{command} --name {one.plan.name} --{budget} {value if budget == 'images' else f'{value:g}'}"
 
 
