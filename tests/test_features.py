@@ -209,7 +209,13 @@ def test_probe_of_a_folder_with_all_controls(trained: dcgan.Run, digits: Dataset
             ("probe", "RUN", "digits", "--layers", "conv7"),
             "unknown layer 'conv7': the layers are conv1, conv2",
         ),
+        (("probe", "RUN", "digits", "--controls", "pixels,none"), "none stands alone, without other names"),
         (("probe", "RUN", "digits", "--draws", "0"), "--draws is 0"),
+        (("probe", "RUN", "digits", "--draws", "2"), "say of how many, with --labels-per-class"),
+        (
+            ("features", "RUN", "digits", "--out", "notes.txt"),
+            "--out is notes.txt: features are written as .npz",
+        ),
         (("features", "RUN", "digits", "--pool", "999"), "pool is 999"),
         (("features", "RUN", "digits", "--out", "nowhere/f.npz"), "cannot write nowhere/f.npz"),
         (("features", "mnist", "digits"), "digits is 8x8 grey, and mnist takes 28x28 grey: add --resize"),

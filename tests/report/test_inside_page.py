@@ -108,6 +108,10 @@ def test_the_command_explains_a_run_from_boxes(command, trained: dcgan.Run, tmp_
     assert out.splitlines()[-1] == "page  new/inside.html" and "of the box it changes" in out
     text = Path("new/inside.html").read_text("utf-8")
     assert "6 boxes on designs, given by a person" in text and "Inside tiny" in text and "step 40" in text
+    for text, words in (("", "0 boxes are too few"), ("0,0,0,0,3,3\n", "1 box is too few")):
+        (tmp_path / "boxes.csv").write_text("seed,index,top,left,height,width\n" + text)
+        status, out, err = command(*arguments, "--boxes", "boxes.csv")
+        assert status == 2 and words in err and len(err.splitlines()) == 1
     (tmp_path / "boxes.csv").write_text("seed,index,top,left,height,width\n0,0,0,0,9,3\n")
     status, out, err = command(*arguments, "--boxes", "boxes.csv")
     assert status == 2 and out == "" and err.count("\n") == 1 and "line 2: the box ends before row 9" in err

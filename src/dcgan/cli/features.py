@@ -12,6 +12,7 @@ from dcgan.cli.generate import From, the_model
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
 from dcgan.cli.words import listed
+from dcgan.errors import DcganError
 
 Layers = Annotated[
     str, typer.Option(help="all, last (of each network), or names with commas, as conv2,conv3.")
@@ -49,6 +50,8 @@ def features(
     from dcgan.analysis.probe.layers import model_features
     from dcgan.features import pictures_for, write_features
 
+    if out.suffix != ".npz":
+        raise DcganError(f"--out is {out}: features are written as .npz: choose a name that ends so")
     model = the_model(api.load(run, runs_dir=runs_dir), from_)
     found = model_features(model, asked_layers(layers), pool)
     pictures = pictures_for(model, data, split=split, resize=resize, report=tell)

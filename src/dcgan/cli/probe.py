@@ -14,9 +14,12 @@ from dcgan.cli.lists import Json
 from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
 from dcgan.cli.words import listed
+from dcgan.errors import DcganError
 
 if TYPE_CHECKING:
     from dcgan.analysis.probe.probe import Probed
+
+DRAWS = 100
 
 
 def probe(
@@ -25,7 +28,7 @@ def probe(
     labels_per_class: Annotated[
         int | None, typer.Option(help="Labels of each class to learn from. [default: all there are]")
     ] = None,
-    draws: Annotated[int, typer.Option(help="Draws of so many labels.")] = 100,
+    draws: Annotated[int, typer.Option(help="Draws of so many labels.")] = DRAWS,
     controls: Annotated[
         str, typer.Option(help="What stands beside: of pixels, pca, untrained, kmeans, cnn; all; none.")
     ] = "pixels,pca,untrained",
@@ -62,9 +65,14 @@ def probe(
 
     known = {"all": tuple(CONTROLS), "none": ()}
     wanted = known[controls] if controls in known else tuple(listed(controls, "--controls"))
+    for name in known:
+        if name in wanted:
+            raise DcganError(f"--controls {controls}: {name} stands alone, without other names")
     asked = Asked(
         labels_per_class, draws, asked_layers(layers), pool, wanted, kmeans_units, trials, seed=seed
     )
+    if labels_per_class is None and draws != DRAWS:
+        raise DcganError(f"--draws {draws} are draws of labels: say of how many, with --labels-per-class")
     model = the_model(api.load(run, runs_dir=runs_dir), from_)
     target = None if out is None else make_folder(out)
     with progress("probe") as update:

@@ -11,7 +11,7 @@ import numpy as np
 from dcgan import arguments
 from dcgan.analysis.inside.ablation import Body, Effects, ablate
 from dcgan.analysis.inside.boxes import Marked, read_boxes
-from dcgan.analysis.inside.drop_object import Dropped, drop_object
+from dcgan.analysis.inside.drop_object import Dropped, check_enough, drop_object
 from dcgan.analysis.inside.filters import filters
 from dcgan.analysis.inside.layers import STEPS, generator_layers
 from dcgan.analysis.inside.maps import of_discriminator, of_generator
@@ -95,6 +95,8 @@ def explain(
         if name not in names:
             raise one_of("layer", name, names)
     given = None if boxes is None else read_boxes(Path(boxes), (model.recipe.height, model.recipe.width))
+    if given is not None:
+        check_enough(given)
     real = looked_at.real(data, "train", told)
     check_pictures(model, real)
     if labeller is not None:

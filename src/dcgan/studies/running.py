@@ -48,7 +48,9 @@ class Asked:
             return dict(self.budget)
         share = self.budget["share"]
         if not 0 < share <= 1:
-            raise DcganError(f"--share is {share:g}: must be above 0, and 1 is all that the paper's run saw")
+            raise DcganError(
+                f"--share is {share:g}: must be above 0 and at most 1, which is all that the paper's run saw"
+            )
         return {"images": max(1, round(share * plan.images))}
 
 
@@ -75,8 +77,14 @@ def carry_out(
         plan.recipe.with_changes(asked.settings or {}).with_budget(**asked.budget_of(plan))
         _same_plan(folder / plan.name, plan, asked)
         _data(plan, asked, sets, tell)
+    fresh = [path for path in (folder, runs_dir) if not exists(path)]
     make_folder(folder)
-    page = Page(study, out)  # one that cannot be written is told before anything is trained
+    try:
+        page = Page(study, out)  # one that cannot be written is told before anything is trained
+    except DcganError:
+        for path in fresh:
+            path.rmdir()
+        raise
     done = []
     for number, plan in enumerate(study.runs, 1):
         tell(f"{study.name} {number}/{len(study.runs)}: {plan.name} – {plan.title}")

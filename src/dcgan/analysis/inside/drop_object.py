@@ -73,6 +73,13 @@ class Dropped:
     random_strongest: Without
 
 
+def check_enough(marked: Sequence[Marked]) -> None:
+    """Raise `DcganError` for fewer than `LEAST` boxes."""
+    if len(marked) < LEAST:
+        count = "1 box is" if len(marked) == 1 else f"{len(marked)} boxes are"
+        raise DcganError(f"{count} too few: mark {LEAST} designs at least, the paper marked 52")
+
+
 def drop_object(
     body: Body, marked: Sequence[Marked], labeller: Labeller | None = None, *, seed: int = 0
 ) -> Dropped:
@@ -80,11 +87,8 @@ def drop_object(
 
     Raises `DcganError` for fewer than `LEAST` boxes and for one that leaves no place outside.
     """
+    check_enough(marked)
     boxes = [one.box for one in marked]
-    if len(boxes) < LEAST:
-        raise DcganError(
-            f"{len(boxes)} boxes are too few: mark {LEAST} designs at least, the paper marked 52"
-        )
     x, y, design = places(body.maps.float().cpu().numpy(), marked, body.images.shape[1:3], seed)
     scale = x.std(0)
     x = (x / np.where(scale > 0, scale, 1)).astype(np.float32)
