@@ -91,7 +91,7 @@ def test_a_box_on_the_map() -> None:
 
 def test_too_few_boxes_and_one_that_leaves_nothing() -> None:
     body, marked = body_with_an_object()
-    with pytest.raises(DcganError, match="4 boxes are too few: mark 5 designs at least"):
+    with pytest.raises(DcganError, match="4 marked designs: mark 5 at least"):
         drop_object(body, marked[:4])
     whole = [*marked[:9], Marked(3, 9, Box(0, 0, 28, 28))]
     with pytest.raises(DcganError, match="the box on design 9 of seed 3 fills the picture"):

@@ -158,6 +158,8 @@ def test_tables_of_designs(mnist: Model, tmp_path: Path) -> None:
     for content, column, says in (
         ("file,label\na,b\n", None, "no column seed and no column index"),
         ("seed,index\n1,2\n", None, "--column"),
+        ("seed,index,style\n", "style", "has no row that says anything in its column style"),
+        ("seed,index,label\n1,2,a\n1,3,b\n1,2,a\n", None, "row 4 has the design of row 2 again"),
         ("seed,index,label\n1,x,b\n", None, "row 2 has seed '1' and index 'x'"),
         ("seed,index,label\n1,2,b\n", "lable", "did you mean label"),
     ):

@@ -108,7 +108,7 @@ def test_the_command_explains_a_run_from_boxes(command, trained: dcgan.Run, tmp_
     assert out.splitlines()[-1] == "page  new/inside.html" and "of the box it changes" in out
     text = Path("new/inside.html").read_text("utf-8")
     assert "6 boxes on designs, given by a person" in text and "Inside tiny" in text and "step 40" in text
-    for text, words in (("", "0 boxes are too few"), ("0,0,0,0,3,3\n", "1 box is too few")):
+    for text, words in (("", "0 marked designs"), ("0,0,0,0,3,3\n" * 6, "1 marked design: mark 5")):
         (tmp_path / "boxes.csv").write_text("seed,index,top,left,height,width\n" + text)
         status, out, err = command(*arguments, "--boxes", "boxes.csv")
         assert status == 2 and words in err and len(err.splitlines()) == 1

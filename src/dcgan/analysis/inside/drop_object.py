@@ -74,10 +74,12 @@ class Dropped:
 
 
 def check_enough(marked: Sequence[Marked]) -> None:
-    """Raise `DcganError` for fewer than `LEAST` boxes."""
-    if len(marked) < LEAST:
-        count = "1 box is" if len(marked) == 1 else f"{len(marked)} boxes are"
-        raise DcganError(f"{count} too few: mark {LEAST} designs at least, the paper marked 52")
+    """Raise `DcganError` for boxes on fewer than `LEAST` designs."""
+    count = len({(one.seed, one.index) for one in marked})
+    if count < LEAST:
+        raise DcganError(
+            f"{count} marked design{'' if count == 1 else 's'}: mark {LEAST} at least, the paper marked 52"
+        )
 
 
 def drop_object(

@@ -84,7 +84,10 @@ def read_table(path: Path, column: str | None = None) -> Table:
     if column not in names:
         raise one_of("column", column, names)
     kept = [row for row in rows if row.get(column)][:MOST_ROWS]
+    if not kept:
+        raise DcganError(f"{path} has no row that says anything in its column {column}")
     numbers = []
+    seen: dict[tuple[str, ...], int] = {}
     for at, row in enumerate(kept, 2):
         pair = row["seed"] or "", row["index"] or ""
         if not all(text.isascii() and text.isdecimal() and len(text) < 20 for text in pair):
@@ -92,6 +95,12 @@ def read_table(path: Path, column: str | None = None) -> Table:
                 f"{path}: row {at} has seed '{pair[0][:20]}' and index '{pair[1][:20]}': not numbers"
             )
         numbers.append((int(pair[0]), int(pair[1])))
+        # Learned from and held out at once, a design would be foretold by itself.
+        first = seen.setdefault((*pair, row.get("label") or ""), at)
+        if first != at:
+            raise DcganError(
+                f"{path}: row {at} has the design of row {first} again, seed {pair[0]} and index {pair[1]}"
+            )
     labels = tuple(row["label"] or "" for row in kept) if "label" in names else None
     return Table(tuple(numbers), tuple(row[column] for row in kept), labels, column)
 
