@@ -87,7 +87,7 @@ def drop_object(
 ) -> Dropped:
     """The experiment on a body that holds the marked designs, one for each box and in their order.
 
-    Raises `DcganError` for fewer than `LEAST` boxes and for one that leaves no place outside.
+    Raises `DcganError` for boxes on fewer than `LEAST` designs and for one that leaves no place outside.
     """
     check_enough(marked)
     boxes = [one.box for one in marked]
