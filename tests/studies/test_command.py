@@ -64,6 +64,8 @@ def test_without_a_name_it_lists_them(command: Command) -> None:
         (["failures", "--share", "-1"], "--share is -1: must be above 0"),
         (["failures", "--share", "0.5", "--epochs", "1"], "one budget"),
         (["failures", "--minutes", "1", "--epochs", "1"], "one budget"),
+        (["rdcgan", "--seeds", "7"], "rdcgan has no run of seed 7: its seeds are 0, 1, 2"),
+        (["rdcgan", "--seeds", "0,one"], "--seeds is '0,one': expected whole numbers"),
         (["failures", "--data", "./nowhere"], "cannot open ./nowhere"),
         (["failures", "--data", "digits", "--extractor", "pixel"], "did you mean pixels"),
         (["failures", "--data", "digits", "-n", "3"], "-n is 3"),
@@ -82,6 +84,8 @@ def test_the_whole_way(command: Command) -> None:
     np.savez("shapes.npz", images=np.random.default_rng(0).integers(0, 256, (80, 28, 28), np.uint8))
     arguments = [
         "fashion-2020",
+        "--seeds",
+        "0",
         "--data",
         "shapes.npz",
         "--images",
@@ -96,7 +100,9 @@ def test_the_whole_way(command: Command) -> None:
     page = Path("results/fashion-2020.md")
     assert out.split() == ["page", str(page)]
     text = page.read_text()
-    assert "dcgan study fashion-2020 --images 256 --data shapes.npz --extractor fixed -n 60\n" in text
+    assert (
+        "dcgan study fashion-2020 --images 256 --data shapes.npz --seeds 0 --extractor fixed -n 60\n" in text
+    )
     assert "**Run on other pictures than the paper's: shapes.**" in text
     assert "fashion-2020 1/1" in err and "scoring fashion-2020 at step 1" in err
     status, out, err = command(*arguments, "--json")

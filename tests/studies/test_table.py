@@ -80,3 +80,8 @@ def test_the_ablations_differ_from_each_other_and_from_the_published_model() -> 
 def test_an_unknown_study_names_its_nearest() -> None:
     with pytest.raises(DcganError, match="did you mean failures"):
         find_study("failure")
+
+
+def test_a_study_of_one_seed_has_its_runs_of_that_seed() -> None:
+    assert [plan.name for plan in find_study("rdcgan").of_seeds([1]).runs] == ["rdcgan-1", "dcgan-1"]
+    assert find_study("failures").of_seeds([0]).runs == find_study("failures").runs

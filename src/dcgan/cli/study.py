@@ -13,6 +13,7 @@ from dcgan.cli.lists import Json, show_rows
 from dcgan.cli.live import TrainingDisplay
 from dcgan.cli.screen import say, tell
 from dcgan.cli.train import RunsDir
+from dcgan.cli.words import listed
 from dcgan.errors import DcganError, Interrupted
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ def study(
     data: Annotated[
         str | None, typer.Option(help="Other pictures than the paper's; the page says so.")
     ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="Only the study's runs of these seeds, with commas. [default: all of them]"),
+    ] = None,
     extractor: Annotated[
         str, typer.Option(help="What scores the designs, as in `dcgan evaluate`.")
     ] = "domain",
@@ -54,6 +59,7 @@ def study(
       dcgan study gan-vs-dcgan --minutes 10
       dcgan study failures --epochs 30 --out docs/results
       dcgan study fashion-2020 --share 1
+      dcgan study rdcgan --seeds 0 --epochs 25
     """
     from dcgan.studies import STUDIES, find_study
 
@@ -63,6 +69,8 @@ def study(
         )
         return
     found = find_study(name)
+    if seeds is not None:
+        found = found.of_seeds(_seeds(seeds))
     given: dict[str, float] = {
         key: value
         for key, value in (("minutes", minutes), ("images", images), ("epochs", epochs), ("share", share))
@@ -73,6 +81,7 @@ def study(
     options: dict[str, Any] = given or {"minutes": found.minutes}
     asked = {
         "data": data,
+        "seeds": seeds,
         "extractor": extractor if extractor != "domain" else None,
         "n": n if n != 2000 else None,
     }
@@ -102,6 +111,13 @@ def _carry_out(
             return carry_out(found, asked, runs_dir, out, command, watch=display, tell=tell)
     except Interrupted as error:
         raise Interrupted(f"{error}; the study goes on with `{command}`", error.status - 128) from None
+
+
+def _seeds(words: str) -> list[int]:
+    parts = listed(words, "--seeds")
+    if not all(part.isdecimal() for part in parts):
+        raise DcganError(f"--seeds is '{words[:80]}': expected whole numbers with commas between, as 0,1")
+    return [int(part) for part in parts]
 
 
 def _row(one: Study) -> dict[str, Any]:

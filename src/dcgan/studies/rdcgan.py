@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dcgan.studies.page import Page
 
 EPOCHS = (1, 5, 10, 20, 25)
+NEAR = 0.1
+"""Of an epoch."""
 SAW = ("fake above real", "fake above real", "fake as real", "fake below real", "fake below real")
 CONTROLS = Asked(layers="last", pool=0, controls=("pixels", "untrained"))
 """Of the first seed."""
@@ -36,8 +38,8 @@ def body(page: Page, done: list[Done]) -> str:
         [
             "## Real and fake score",
             "Mean probability of being real that D gives to real and to fake pictures, over the interval that ends at "
-            "the epoch.",
-            _scores(regularized[0]),
+            f"the epoch: of `{regularized[0].plan.name}` and, beside it, of `{plain[0].plan.name}`.",
+            _scores(regularized[0], plain[0]),
             page.picture(
                 "course", curves([Panel("Losses of rdcgan", "batches", losses(regularized[0].run))]), "losses"
             ),
@@ -63,18 +65,28 @@ def body(page: Page, done: list[Done]) -> str:
     )
 
 
-def _scores(one: Done) -> str:
-    entries = [entry for entry in one.run.journal() if entry["event"] == "interval"]
+def _scores(regularized: Done, plain: Done) -> str:
     rows = []
     for epoch, saw in zip(EPOCHS, SAW, strict=True):
-        near = min(entries, key=lambda entry: abs(entry["epoch"] - epoch), default=None)
-        if near is None or abs(near["epoch"] - epoch) > 0.5:
-            rows.append([str(epoch), saw, "not reached", "", ""])
-            continue
-        real, fake = near["real_score"], near["fake_score"]
-        words = "fake above real" if fake > real else "fake below real"
-        rows.append([str(epoch), saw, words, number(real), number(fake)])
-    return table(("epoch", "published", "here", "real score", "fake score"), rows)
+        near, beside_it = _interval(regularized, epoch), _interval(plain, epoch)
+        words = "not reached"
+        if near:
+            words = "fake above real" if near["fake_score"] > near["real_score"] else "fake below real"
+        found = [
+            number(entry[key]) if entry else ""
+            for entry in (near, beside_it)
+            for key in ("real_score", "fake_score")
+        ]
+        rows.append([str(epoch), saw, words, *found])
+    head = ("epoch", "published", "here", "real score", "fake score", "DCGAN's real score", "fake score")
+    return table(head, rows)
+
+
+def _interval(one: Done, epoch: int) -> dict[str, Any] | None:
+    """What the journal says of the interval that ends nearest to an epoch, within a tenth of one."""
+    entries = [entry for entry in one.run.journal() if entry["event"] == "interval"]
+    near = min(entries, key=lambda entry: abs(entry["epoch"] - epoch), default=None)
+    return near if near and abs(near["epoch"] - epoch) <= NEAR else None
 
 
 def _features(regularized: list[Done], plain: list[Done]) -> str:

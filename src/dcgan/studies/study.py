@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from dcgan.errors import DcganError
 from dcgan.presets import for_few, preset
 from dcgan.recipe import Recipe
 
@@ -76,3 +77,12 @@ class Study:
     differs: tuple[str, ...]
     minutes: float
     body: Callable[[Page, list[Done]], str]
+
+    def of_seeds(self, seeds: Collection[int]) -> Study:
+        """The study with the runs of these seeds alone. Raises `DcganError` for a seed that it has not."""
+        known = sorted({plan.recipe.seed for plan in self.runs})
+        if missing := sorted(set(seeds) - set(known)):
+            raise DcganError(
+                f"{self.name} has no run of seed {missing[0]}: its seeds are {', '.join(map(str, known))}"
+            )
+        return replace(self, runs=tuple(plan for plan in self.runs if plan.recipe.seed in seeds))
