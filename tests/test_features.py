@@ -127,6 +127,14 @@ def test_what_is_no_picture(trained: dcgan.Run, pictures: Any, words: str) -> No
     assert isinstance(caught.value, WrongPictures)
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"), [({"layers": None}, "layers is None"), ({"pool": "4"}, "pool is '4'")]
+)
+def test_what_no_layers_can_be(trained: dcgan.Run, asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(DcganError, match=words):
+        DiscriminatorFeatures(trained, **asked).fit(np.zeros((1, 64)))
+
+
 def test_before_it_is_fitted(trained: dcgan.Run) -> None:
     with pytest.raises(NotFittedError):
         DiscriminatorFeatures(trained).transform(np.zeros((1, 64)))
@@ -196,6 +204,23 @@ def test_probe_of_a_folder_with_all_controls(trained: dcgan.Run, digits: Dataset
     assert rows[1]["facts"]["trials"] == 2 and 0 <= rows[1]["accuracy"] <= 1
 
 
+def test_a_test_split_with_a_class_more(trained: dcgan.Run, digits: Dataset, command: Command) -> None:
+    assert digits.labels is not None
+    for index in range(200):
+        label = int(digits.labels[index])
+        split = "test" if index % 4 == 0 else "train"
+        if split == "test" or label != 1:
+            folder = Path("pictures") / split / str(label)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{index}.png").write_bytes(png(digits.images[index].transpose(1, 2, 0)))
+    code, said, told = command("probe", str(trained.folder), "./pictures", "--controls", "none", "--json")
+    assert code == 0, told
+    ones = int((digits.labels[:200:4] == 1).sum())
+    assert f"{ones} pictures of the test split are left out: the training split has no class 1" in told
+    (row,) = json.loads(said)
+    assert row["tested"] == 50 - ones and row["accuracy"] > 0.5, "its labels are those of the training split"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -210,6 +235,7 @@ def test_probe_of_a_folder_with_all_controls(trained: dcgan.Run, digits: Dataset
             "unknown layer 'conv7': the layers are conv1, conv2",
         ),
         (("probe", "RUN", "digits", "--controls", "pixels,none"), "none stands alone, without other names"),
+        (("probe", "RUN", "digits", "--layers", "all,conv1"), "all stands alone, without other names"),
         (("probe", "RUN", "digits", "--draws", "0"), "--draws is 0"),
         (("probe", "RUN", "digits", "--draws", "2"), "say of how many, with --labels-per-class"),
         (

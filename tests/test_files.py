@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dcgan.errors import DcganError
-from dcgan.files import TEMPORARY, whole_folder
+from dcgan.files import TEMPORARY, whole_folder, write_atomic
 
 
 def test_a_folder_appears_when_it_is_complete_and_not_before(tmp_path: Path) -> None:
@@ -35,6 +35,15 @@ def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
     ):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_names_the_folder_as_it_is_to_be_called(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DcganError, match=r"cannot write \S*/out/no/table.csv: No such file") as caught,
+        whole_folder(tmp_path / "out") as making,
+    ):
+        write_atomic(making / "no" / "table.csv", "")
+    assert TEMPORARY not in str(caught.value)
 
 
 def test_what_a_killed_process_left_does_not_get_in(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a model may be asked for and given: how many designs, of which classes; pictures of which shape."""
+"""What a model may be asked for and given: how many designs, of which classes; pictures of which shape; checkpoints."""
 
 from __future__ import annotations
 
@@ -67,3 +67,9 @@ def check_shape(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
             f"pictures are {images.dtype} {images.shape}: this model takes uint8 (N, {channels}, {height}, {width}); "
             f"open them with size=({height}, {width}) and channels={channels}"
         )
+
+
+def check_start(model: str, start: str | int) -> None:
+    """Raise `DcganError` where a checkpoint is asked for of a model, which is one: `model` is its name."""
+    if start != "best":
+        raise DcganError(f"{model} is a model and no run: it has no checkpoints, so leave out --from {start}")

@@ -128,7 +128,9 @@ def check_place(out: Path) -> None:
             f"--out {out} is the folder you are in, or above it: name a new one, such as designs"
         )
     try:
-        if exists(out) and (not is_folder(out) or any(out.iterdir())):
+        if exists(out) and not is_folder(out):
+            raise DcganError(f"{out} is a file: choose a folder with --out")
+        if exists(out) and any(out.iterdir()):
             raise DcganError(f"{out} exists and is not empty: choose another folder with --out")
     except OSError as error:
         raise DcganError(f"cannot open {out}: {error.strerror}") from None

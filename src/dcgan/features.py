@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from dcgan import api
 from dcgan.analysis.probe.layers import LayerFeatures, Progress, model_features
+from dcgan.asked import check_start
 from dcgan.data import Dataset, open_dataset
 from dcgan.errors import DcganError
 from dcgan.files import replacing
@@ -80,7 +81,10 @@ class DiscriminatorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[mi
 def opened(run: str | Path | Run | Model, start: str | int = "best", runs_dir: str | Path = "runs") -> Model:
     """The model that `run` names or is; of a run that of the checkpoint `start`."""
     found = run if isinstance(run, Run | Model) else api.load(run, runs_dir=runs_dir)
-    return found if isinstance(found, Model) else found.model(start=start)
+    if isinstance(found, Run):
+        return found.model(start=start)
+    check_start(found.name, start)
+    return found
 
 
 def pictures_for(

@@ -109,6 +109,9 @@ def whole_folder(out: Path) -> Iterator[Path]:
         making.rename(out)
     except OSError as error:
         raise refused(out, error) from error
+    except DcganError as error:  # a person knows the folder by the name that it is to have
+        error.args = (str(error).replace(str(making), str(out)),)
+        raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
 

@@ -234,6 +234,7 @@ class Model:
         """
         encoder = self._encoder()
         recipe = self.recipe
+        images = np.asarray(images)
         shape = recipe.channels, recipe.height, recipe.width
         if images.shape[1:] == (*shape[1:], shape[0]):
             images = images.transpose(0, 3, 1, 2)

@@ -99,6 +99,7 @@ def probe(
     asked = asked or Asked()
     model = opened(run, start, runs_dir)
     pictures = pictures_for(model, data, resize=resize, report=tell)
+    learned = model_features(model, asked.layers, asked.pool)  # what is wrong with them is told first
     train, test = parted(pictures, asked.seed, tell)
     if model.recipe.conditional:
         tell(
@@ -108,7 +109,7 @@ def probe(
         _, pool = held_out(len(train), asked.seed)
         enough_labels(_labels(train)[pool], asked.per_class, len(train.classes))
     sources: dict[str, Callable[[], Features]] = {
-        model.name: lambda: model_features(model, asked.layers, asked.pool),
+        model.name: lambda: learned,
         "pixels": lambda: pixels,
         "pca": lambda: principal_components(train.images, asked.seed),
         "untrained": lambda: untrained(model, train.images, asked.seed, asked.layers, asked.pool),
@@ -132,12 +133,31 @@ def parted(pictures: Dataset, seed: int, tell: Tell) -> tuple[Dataset, Dataset]:
             f"{pictures.name} has no labels to probe by: give a set with classes, or a folder for each class"
         )
     other = not_seen(pictures)
-    if other is not None and other.labels is not None and other.classes == pictures.classes:
-        return pictures, other
+    if other is not None and other.labels is not None:
+        return pictures, _alike(other, pictures.classes, tell)
     order = stream(Stream.ANALYSIS, seed, 23).permutation(len(pictures))
     count = max(1, len(order) // TESTED_SHARE)
     tell(f"{pictures.name} has no test split: {count:,} of its {len(order):,} pictures are kept for the test")
     return _some(pictures, order[count:]), _some(pictures, order[:count])
+
+
+def _alike(test: Dataset, classes: tuple[str, ...], tell: Tell) -> Dataset:
+    """The test pictures with their labels as indices of `classes`; those of other classes are left out, and told."""
+    if test.classes == classes:
+        return test
+    index = np.array([classes.index(name) if name in classes else -1 for name in test.classes], np.int64)
+    labels = index[_labels(test)]
+    unknown = [name for name, at in zip(test.classes, index, strict=True) if at < 0]
+    which = np.flatnonzero(labels >= 0)
+    if not len(which):
+        raise DcganError(f"{test.name}: no class of its test split is one of its training split")
+    if unknown:
+        tell(
+            f"note: {len(labels) - len(which):,} pictures of the test split are left out: the training split has no "
+            f"class {', '.join(unknown[:5])}"
+        )
+    images = np.ascontiguousarray(test.images[which])
+    return Dataset(test.name, images, labels[which], classes, test.origin)
 
 
 def _some(data: Dataset, which: NDArray[np.int64]) -> Dataset:

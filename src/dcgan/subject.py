@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan import api
+from dcgan.asked import check_start
 from dcgan.data import Dataset, open_dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
@@ -98,6 +99,7 @@ def subject(
 ) -> Subject:
     """What `source` names: a run, then a path of pictures, then a model, as `api.load` looks for them."""
     if isinstance(source, Model):
+        check_start(source.name, start)
         return Subject(model=source)
     if not isinstance(source, Run):
         path = Path(source)
@@ -106,7 +108,7 @@ def subject(
             return Subject(path=path)
         found = api.load(source, runs_dir=runs)
         if isinstance(found, Model):
-            return Subject(model=found)
+            return subject(found, start)
         source = found
     return Subject(source, source.model(start=start), start=start)
 

@@ -19,6 +19,7 @@ from dcgan.analysis.probe.probe import (
     draw,
     held_out,
     neighbour,
+    of_share,
     probe_all,
     probe_few,
 )
@@ -338,3 +339,11 @@ def test_random_search_keeps_the_best_trial() -> None:
         10**-3.5 <= one.rate <= 1e-2 and 0 <= one.shift <= 2 and one.batch in (32, 64, 128) for one in tried
     )
     assert supervised.search(lambda one: -one.rate, 20, 7) == min(tried, key=lambda one: one.rate)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.9, 10_000), (0.5, 40), (1.0, 12), (0.0, 1)])
+def test_the_interval_of_a_share_is_wilsons(share: float, count: int) -> None:
+    from scipy.stats import binomtest
+
+    low, high = binomtest(round(share * count), count).proportion_ci(0.95, "wilson")
+    assert of_share(share, count) == pytest.approx((high - low) / 2, rel=1e-4)

@@ -11,7 +11,7 @@ import typer
 from dcgan.cli.generate import From, Which
 from dcgan.cli.latent import LabellerData, Out, Seed, labeller, opened
 from dcgan.cli.lists import Json
-from dcgan.cli.screen import progress, say
+from dcgan.cli.screen import progress, say, tell
 from dcgan.cli.train import RunsDir
 from dcgan.errors import DcganError
 
@@ -121,7 +121,7 @@ def _attributes(
     seed: int,
 ) -> list[Direction]:
     from dcgan.analysis.latent.attributes import read_table, seen_attributes, table_attributes, table_points
-    from dcgan.analysis.latent.directions import attribute_direction
+    from dcgan.analysis.latent.directions import FEWEST, attribute_direction
     from dcgan.analysis.latent.points import decoded
 
     if labels is None:
@@ -129,4 +129,10 @@ def _attributes(
     else:
         table = read_table(labels, column)
         attributes, points = table_attributes(table, wanted), table_points(model, table)
+        if not wanted:  # nobody asked for the rare ones by name
+            enough = [one for one in attributes if FEWEST <= one.yes.sum() <= len(one.yes) - FEWEST]
+            if enough and len(enough) < len(attributes):
+                rare = [one.name for one in attributes if one not in enough]
+                tell(f"note: fewer than {FEWEST} designs with or without, so left out: {', '.join(rare)}")
+                attributes = enough
     return [attribute_direction(points, one, seed) for one in attributes]

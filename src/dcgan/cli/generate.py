@@ -122,9 +122,11 @@ def export(
 
 def the_model(found: Run | Model, start: str = "best") -> Model:
     """The model, or that of a run's checkpoint; damaged ones passed over are told, and an older one than the last."""
+    from dcgan.asked import check_start
     from dcgan.run import Run
 
     if not isinstance(found, Run):
+        check_start(found.name, start)
         return found
     model = found.model(start=start)
     for note in found.notes:

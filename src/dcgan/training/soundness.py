@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -56,20 +57,13 @@ def keep_sound(
     run: computes all networks forward once, so that every layer sees its shape. machine: what answers depend on besides
     the shape; they are looked up and kept in `cache`, a file in the cache folder if not given.
     """
-    file = cache or cache_folder("kernels") / "bf16.json"
-    known = _read(file)
+    known = _Known(machine, cache)
     answers: dict[str, Answer] = {}
-    fresh = False
     with evaluating(*networks.values()):
         for name, (layer, shape) in _shapes(networks, run).items():
-            key = f"{machine} | {layer} | {tuple(shape)} | {torch.get_num_threads()} threads"
-            if key not in known:
-                answer = ask(layer, shape)
-                known[key], fresh = [answer.error, answer.ratio], True
-            answers[name] = Answer(*known[key])
+            answers[name] = known.answer(f"{layer} | {tuple(shape)}", partial(ask, layer, shape))
             layer.exact = not answers[name].good
-    if fresh:
-        _keep(file, known)
+    known.keep()
     return answers
 
 
@@ -84,11 +78,8 @@ def sooner(
     passes: computes all networks and the gradients of their weights once, in bf16 if told so, else in float32. The
     answer is kept as `keep_sound` keeps its own.
     """
-    file = cache or cache_folder("kernels") / "bf16.json"
-    known = _read(file)
-    shapes = sha256("\n".join(map(repr, networks.values())).encode()).hexdigest()[:16]
-    key = f"{machine} | all of {', '.join(networks)} {shapes} | {torch.get_num_threads()} threads"
-    if key not in known:
+
+    def both() -> Answer:
         seconds = {False: float("inf"), True: float("inf")}
         with evaluating(*networks.values()):
             for _ in range(TRIES):
@@ -96,9 +87,13 @@ def sooner(
                     began = time.perf_counter()
                     passes(bf16)
                     seconds[bf16] = min(seconds[bf16], time.perf_counter() - began)
-        known[key] = [0.0, round(seconds[True] / seconds[False], 4)]
-        _keep(file, known)
-    return bool(known[key][1] < WORTH)
+        return Answer(0.0, round(seconds[True] / seconds[False], 4))
+
+    known = _Known(machine, cache)
+    shapes = sha256("\n".join(map(repr, networks.values())).encode()).hexdigest()[:16]
+    answer = known.answer(f"all of {', '.join(networks)} {shapes}", both)
+    known.keep()
+    return answer.ratio < WORTH
 
 
 def ask(layer: Layer, shape: torch.Size) -> Answer:
@@ -156,10 +151,27 @@ def _shapes(networks: Mapping[str, nn.Module], run: Callable[[], Any]) -> dict[s
     return found
 
 
-def _keep(file: Path, known: Mapping[str, Any]) -> None:
-    with suppress(DcganError):  # a cache that cannot be written costs the question, no more
-        make_folder(file.parent)
-        write_json(file, known)
+class _Known:
+    """The answers so far on a machine, by question; `file`, one in the cache folder if None, has those of before."""
+
+    def __init__(self, machine: str, file: Path | None) -> None:
+        self.machine, self.file = machine, file or cache_folder("kernels") / "bf16.json"
+        self.answers, self.fresh = _read(self.file), False
+
+    def answer(self, question: str, ask: Callable[[], Answer]) -> Answer:
+        """The known one, or what `ask` finds."""
+        key = f"{self.machine} | {question} | {torch.get_num_threads()} threads"
+        if key not in self.answers:
+            found = ask()
+            self.answers[key], self.fresh = [found.error, found.ratio], True
+        return Answer(*self.answers[key])
+
+    def keep(self) -> None:
+        """Write the answers, if there are new ones."""
+        if self.fresh:
+            with suppress(DcganError):  # a cache that cannot be written costs the question, no more
+                make_folder(self.file.parent)
+                write_json(self.file, self.answers)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dcgan.analysis.latent.drawing import below, beside, rows_picture
 from dcgan.analysis.latent.expression import Item, Term, parse
@@ -47,6 +48,8 @@ OF_A_CLASS = 64
 LABELLED = 2000
 """Designs of a model without classes that are looked at for those of a class."""
 FEWEST = 3
+SHORTEST = 1e-5
+"""Of an answer's z that can be rescaled, in lengths of a usual one: what is shorter is a difference of rounding."""
 SHOWN = 5
 
 
@@ -103,7 +106,11 @@ def calculate(
     concepts = tuple(_concept(text, term, sources, labeller) for term in terms)
     z = np.sum([one.term.sign * one.point.z[0].astype(np.float64) for one in concepts], axis=0)
     length = float(np.linalg.norm(z) / usual_length(model))
-    if rescale and length:
+    if rescale:
+        if length < SHORTEST:
+            raise DcganError(
+                f"expression {text[:80]}: the answer's z is 0, which has no length to rescale: leave out --rescale"
+            )
         z /= length
     mixtures = [one.term.sign * one.point.mixture for one in concepts if one.point.mixture is not None]
     mixture = np.concatenate(mixtures).sum(0, dtype=np.float32, keepdims=True) if mixtures else None
@@ -167,6 +174,10 @@ def _item(
             return found, decoded(model, found)
         if not term.bracketed and not item.quoted and design(model, item.text, sources.seed) is not None:
             raise DcganError(f"no class or file is called that; the design is [{item.text}], in brackets")
+        if Path(item.text).suffix.lower() in Image.registered_extensions() or item.text.startswith(
+            (".", "/")
+        ):
+            raise DcganError("no file is called that")
         if known:
             raise one_of("class or file", item.text, known)
         raise DcganError(

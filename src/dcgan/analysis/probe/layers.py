@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
 from dcgan.asked import check_shape
-from dcgan.errors import DcganError
+from dcgan.errors import DcganError, expect
 from dcgan.model import Model
 from dcgan.networks.stages import Staged
 from dcgan.training.engine import Engine
@@ -61,6 +61,8 @@ class LayerFeatures:
 
         layers: "all", "last" (of each network) or names. Raises `DcganError` for an unknown one, with all there are.
         """
+        expect("pool", pool, (int, np.integer), "a whole number")
+        expect("layers", layers, (str, Sequence), "all, last, or names of layers")
         if not 0 <= pool <= 128:
             raise DcganError(
                 f"pool is {pool}: must be from 1 to 128, the side of the grid, or 0 for whole maps"
@@ -160,6 +162,8 @@ def _chosen(networks: Mapping[str, Staged], layers: str | Sequence[str]) -> dict
     if not asked:
         raise DcganError(f"no layer is asked for: choose of {_listed(everything)}")
     for name in asked:
+        if name in ("all", "last"):
+            raise DcganError(f"layers: {name} stands alone, without other names")
         if name not in everything:
             raise DcganError(
                 f"unknown layer '{name!s:.80}': the layers are {_listed(everything)}, or all, or last"

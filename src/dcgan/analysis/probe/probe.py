@@ -204,5 +204,6 @@ def enough_labels(labels: NDArray[np.int64], per_class: int, classes: int) -> No
 
 
 def of_share(share: float, count: int) -> float:
-    """Half of the 95 % interval of a share that was counted on `count` pictures."""
-    return 1.96 * math.sqrt(share * (1 - share) / count)
+    """Half of the 95 % interval of a share counted on `count` pictures: Wilson's, which is not 0 at 0 and 1."""
+    z = 1.96
+    return z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
