@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dcgan.errors import DcganError
-from dcgan.files import TEMPORARY, whole_folder, write_atomic
+from dcgan.files import TEMPORARY, filled_folder, make_folder, whole_folder, write_atomic
 
 
 def test_a_folder_appears_when_it_is_complete_and_not_before(tmp_path: Path) -> None:
@@ -44,6 +44,25 @@ def test_a_refusal_names_the_folder_as_it_is_to_be_called(tmp_path: Path) -> Non
     ):
         write_atomic(making / "no" / "table.csv", "")
     assert TEMPORARY not in str(caught.value)
+
+
+def test_a_folder_that_is_made_for_nothing_is_removed_again(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with pytest.raises(KeyboardInterrupt), filled_folder(kept / "deep" / "out"):
+        raise KeyboardInterrupt
+    assert list(kept.iterdir()) == [], "and what was there stays"
+    with filled_folder(kept / "deep" / "out") as folder:
+        (folder / "page").write_text("all")
+    assert (kept / "deep" / "out" / "page").read_text() == "all"
+
+
+def test_a_folder_that_may_not_be_written_is_told_when_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dcgan.files.os.access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(DcganError, match=r"cannot write \S*: Permission denied. Choose another folder"):
+        make_folder(tmp_path)
 
 
 def test_what_a_killed_process_left_does_not_get_in(tmp_path: Path) -> None:

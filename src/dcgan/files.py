@@ -81,14 +81,30 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def make_folder(path: Path) -> Path:
-    """Create `path` with its parents and return it, or say in one line why it cannot be."""
+    """Create `path` with its parents, to be written into, and return it, or say in one line why it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise refused(path, error) from error
     except ValueError as error:
         raise DcganError(f"cannot write {path}: {error}. Choose another folder.") from None
     return path
+
+
+@contextmanager
+def filled_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into, made first of all, so that what cannot be is told before the work; one that was made for
+    nothing is removed again."""
+    fresh = [folder for folder in (path, *path.parents) if not exists(folder)]
+    make_folder(path)
+    try:
+        yield path
+    finally:
+        for folder in fresh:
+            with suppress(OSError):  # it holds what was made
+                folder.rmdir()
 
 
 @contextmanager

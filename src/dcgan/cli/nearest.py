@@ -50,7 +50,7 @@ def nearest(
     from dcgan.analysis.memorization import LEAST_GENERATED
     from dcgan.analysis.nearest import CLOSEST, drawn, look_for_copies, write_closest
     from dcgan.evaluation.extractors import extractor as find_extractor
-    from dcgan.files import make_folder, write_json
+    from dcgan.files import filled_folder, write_json
     from dcgan.subject import not_seen, subject
 
     if not LEAST_GENERATED <= n <= MOST:
@@ -63,14 +63,16 @@ def nearest(
     held_out = not_seen(train)
     generated = looked_at.made(train, n, seed, tell).images
     others = None if held_out is None else drawn(held_out, max(n, 1000), seed)
-    with progress("neighbours") as update:
-        found = look_for_copies(
-            generated, train.images, others, extractor=features, seed=seed, progress=update
-        )
-    target = make_folder(out or Path())
-    write_closest(target / CLOSEST, generated, train.images, found.memorization.closest)
-    if out:
-        write_json(target / "copies.json", {"data": train.name, "sha256": train.sha256, **found.as_json()})
+    with filled_folder(out or Path()) as target:
+        with progress("neighbours") as update:
+            found = look_for_copies(
+                generated, train.images, others, extractor=features, seed=seed, progress=update
+            )
+        write_closest(target / CLOSEST, generated, train.images, found.memorization.closest)
+        if out:
+            write_json(
+                target / "copies.json", {"data": train.name, "sha256": train.sha256, **found.as_json()}
+            )
     for line in report(found, train):
         say(line)
     say(f"closest   {target / CLOSEST}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +59,7 @@ def probe(
     """
     from dcgan import api
     from dcgan.analysis.probe.controls import CONTROLS
-    from dcgan.files import make_folder, write_atomic, write_json
+    from dcgan.files import filled_folder, write_atomic, write_json
     from dcgan.probes import Asked
     from dcgan.probes import probe as measure
     from dcgan.report.bars import Bar, bars
@@ -74,14 +75,14 @@ def probe(
     if labels_per_class is None and draws != DRAWS:
         raise DcganError(f"--draws {draws} are draws of labels: say of how many, with --labels-per-class")
     model = the_model(api.load(run, runs_dir=runs_dir), from_)
-    target = None if out is None else make_folder(out)
-    with progress("probe") as update:
-        found = list(measure(model, data, asked, resize=resize, tell=tell, progress=update))
-    if target:
-        facts: dict[str, Any] = {"data": data, "seed": seed, "labels_per_class": labels_per_class}
-        write_json(target / "probe.json", {**facts, "rows": [one.as_json() for one in found]})
-        drawn = [Bar(one.features, one.accuracy, one.interval, one is found[0]) for one in found]
-        write_atomic(target / "probe.png", bars(drawn, f"{data}: accuracy on pictures not learned from"))
+    with filled_folder(out) if out else nullcontext() as target:
+        with progress("probe") as update:
+            found = list(measure(model, data, asked, resize=resize, tell=tell, progress=update))
+        if target:
+            facts: dict[str, Any] = {"data": data, "seed": seed, "labels_per_class": labels_per_class}
+            write_json(target / "probe.json", {**facts, "rows": [one.as_json() for one in found]})
+            drawn = [Bar(one.features, one.accuracy, one.interval, one is found[0]) for one in found]
+            write_atomic(target / "probe.png", bars(drawn, f"{data}: accuracy on pictures not learned from"))
     if as_json:
         say(json.dumps([one.as_json() for one in found]))
         return

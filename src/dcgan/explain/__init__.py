@@ -25,7 +25,7 @@ from dcgan.evaluation.kept import Labeller
 from dcgan.explain.discriminator import activation_section, filter_section, looks_for, mean_share
 from dcgan.explain.generator import draws_what
 from dcgan.explain.objects import without_object
-from dcgan.files import make_folder
+from dcgan.files import filled_folder
 from dcgan.labels import known_labeller, labeller_for
 from dcgan.model import Model
 from dcgan.report.inside import PAGE, write_inside
@@ -103,37 +103,37 @@ def explain(
         judge: Labeller | None = labeller_for(labeller, tell=tell, progress=progress)
     else:
         judge = known_labeller(looked_at.run or model)
-    folder = make_folder(Path(out) if out is not None else looked_at.run.folder if looked_at.run else Path())
-
-    # First, as what is wrong with boxes and label is told here.
-    found, dropped = _without_object(model, judge, names, given, label, seed, told)
-    told(f"what D responds to, of {min(PICTURES, len(real)):,} pictures of {real.name}")
-    some = drawn(real, seed)
-    seen = responses(model, some, seed=seed)
-    z, labels = model.latents([(seed, index) for index in range(n)])
-    pairs: list[tuple[Body, Effects]] = []
-    for name in layers or _default(model, names):
-        told(f"each map of G's {name} off and up, in {n} designs")
-        body = Body(model, name, z, labels)
-        pairs.append((body, ablate(body, judge, progress)))
-    first = None if labels is None else labels[:ROWS]
-    designs = model.decode(z[:ROWS], first)
-    pictures = np.ascontiguousarray(some.images[:ROWS])
-    sections = [
-        looks_for(seen, real.name),
-        filter_section(filters(model, seed=seed)),
-        activation_section(
-            designs,
-            of_generator(model, z[:ROWS], first),
-            pictures.transpose(0, 2, 3, 1),
-            of_discriminator(model, pictures),
-        ),
-        draws_what(pairs, judge.accuracy if judge else None),
-        without_object(dropped, found.kind, found.by, boxes is not None),
-    ]
-    page = folder / PAGE
-    write_inside(page, f"Inside {model.name}", _facts(model, real, seed), _WORDS, sections)
-    return Explained(page, tuple(_lines(seen, pairs, dropped, found)))
+    place = Path(out) if out is not None else looked_at.run.folder if looked_at.run else Path()
+    with filled_folder(place) as folder:
+        # First, as what is wrong with boxes and label is told here.
+        found, dropped = _without_object(model, judge, names, given, label, seed, told)
+        told(f"what D responds to, of {min(PICTURES, len(real)):,} pictures of {real.name}")
+        some = drawn(real, seed)
+        seen = responses(model, some, seed=seed)
+        z, labels = model.latents([(seed, index) for index in range(n)])
+        pairs: list[tuple[Body, Effects]] = []
+        for name in layers or _default(model, names):
+            told(f"each map of G's {name} off and up, in {n} designs")
+            body = Body(model, name, z, labels)
+            pairs.append((body, ablate(body, judge, progress)))
+        first = None if labels is None else labels[:ROWS]
+        designs = model.decode(z[:ROWS], first)
+        pictures = np.ascontiguousarray(some.images[:ROWS])
+        sections = [
+            looks_for(seen, real.name),
+            filter_section(filters(model, seed=seed)),
+            activation_section(
+                designs,
+                of_generator(model, z[:ROWS], first),
+                pictures.transpose(0, 2, 3, 1),
+                of_discriminator(model, pictures),
+            ),
+            draws_what(pairs, judge.accuracy if judge else None),
+            without_object(dropped, found.kind, found.by, boxes is not None),
+        ]
+        page = folder / PAGE
+        write_inside(page, f"Inside {model.name}", _facts(model, real, seed), _WORDS, sections)
+        return Explained(page, tuple(_lines(seen, pairs, dropped, found)))
 
 
 _WORDS = (

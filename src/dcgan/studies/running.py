@@ -12,7 +12,7 @@ from dcgan.data import Dataset, open_dataset
 from dcgan.errors import DcganError, Diverged, one_of
 from dcgan.evaluation.choosing import NAMES
 from dcgan.evaluation.evaluate import LEAST
-from dcgan.files import exists, is_file, make_folder
+from dcgan.files import exists, filled_folder, is_file
 from dcgan.presets import preset
 from dcgan.run import Run
 from dcgan.studies.diagnosing import diagnosed
@@ -77,22 +77,16 @@ def carry_out(
         plan.recipe.with_changes(asked.settings or {}).with_budget(**asked.budget_of(plan))
         _same_plan(folder / plan.name, plan, asked)
         _data(plan, asked, sets, tell)
-    fresh = [path for path in (folder, runs_dir) if not exists(path)]
-    make_folder(folder)
-    try:
+    with filled_folder(folder), filled_folder(out / study.name):
         page = Page(study, out)  # one that cannot be written is told before anything is trained
-    except DcganError:
-        for path in fresh:
-            path.rmdir()
-        raise
-    done = []
-    for number, plan in enumerate(study.runs, 1):
-        tell(f"{study.name} {number}/{len(study.runs)}: {plan.name} – {plan.title}")
-        data = _data(plan, asked, sets, tell)
-        run, ended = _trained(folder / plan.name, plan, data, asked, watch, tell)
-        points = measure(run, data, asked.extractor, asked.n, tell)
-        done.append(Done(plan, run, points, diagnosed(run, data, tell), ended))
-    return page.write(done, command)
+        done = []
+        for number, plan in enumerate(study.runs, 1):
+            tell(f"{study.name} {number}/{len(study.runs)}: {plan.name} – {plan.title}")
+            data = _data(plan, asked, sets, tell)
+            run, ended = _trained(folder / plan.name, plan, data, asked, watch, tell)
+            points = measure(run, data, asked.extractor, asked.n, tell)
+            done.append(Done(plan, run, points, diagnosed(run, data, tell), ended))
+        return page.write(done, command)
 
 
 def _check(asked: Asked) -> None:
