@@ -272,7 +272,7 @@ def test_a_user_who_may_not_is_told_so(public: Path, trained: dcgan.Run) -> None
     if probe.status:
         pytest.skip(f"this machine lets nobody run nothing: {probe.err}")
     train = ["--images", "32", "--name", "new", *TINY]
-    as_nobody("train", "digits", *train).assert_one_line(2, "cannot write runs/new", "Permission denied")
+    as_nobody("train", "digits", *train).assert_one_line(2, "cannot write runs", "Permission denied")
     as_nobody("train", "./secret", *train, *own).assert_one_line(2, "secret", "Permission denied")
     as_nobody("resume", "closed", "--images", "9000").assert_one_line(2, "closed", "Permission denied")
     as_nobody("resume", "read-only", "--images", "9000", "--data", "digits").assert_one_line(
