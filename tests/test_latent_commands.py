@@ -150,3 +150,25 @@ def test_a_table_of_ones_own_gives_directions(command: Command, trained: dcgan.R
     with np.load("found/directions.npz", allow_pickle=False) as kept:
         vector = kept["vectors"][0]
     assert vector[2] / np.linalg.norm(vector) > 0.85
+
+
+def test_a_rare_value_of_a_table_is_left_out_and_told(command: Command, trained: dcgan.Run) -> None:
+    values = ["rare" if index < 5 else ("yes", "no")[index % 2] for index in range(120)]
+    rows = "".join(f"0,{index},{value}\n" for index, value in enumerate(values))
+    Path("mine.csv").write_text(f"seed,index,liked\n{rows}")
+    asked = (
+        "directions",
+        str(trained.folder),
+        "--labels",
+        "mine.csv",
+        "--column",
+        "liked",
+        "--components",
+        "0",
+    )
+    status, out, err = command(*asked, "--json", "--out", "found")
+    assert status == 0, err
+    assert [one["name"] for one in json.loads(out)["directions"]] == ["no", "yes"]
+    assert "left out: rare" in err
+    status, _, err = command(*asked, "--attribute", "rare")
+    assert status == 2 and "5 of 120 designs are rare" in err, "asked for by name it is an error"
