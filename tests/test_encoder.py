@@ -12,7 +12,7 @@ import dcgan
 from dcgan.analysis.probe.layers import model_features
 from dcgan.data import Dataset
 from dcgan.errors import DcganError
-from dcgan.model import load_model
+from dcgan.model import Model, load_model
 from dcgan.networks import build_networks
 from dcgan.networks.summary import count
 from dcgan.presets import preset
@@ -75,7 +75,34 @@ def test_z_of_a_picture_depends_on_it_alone_and_is_within_tanh(run: dcgan.Run, d
     assert np.abs(z).max() <= 1
     assert run.encode(digits.images[100:101]).tobytes() == z[100:101].tobytes()
     assert run.encode(digits.images[:130].transpose(0, 2, 3, 1)).tobytes() == z.tobytes()
-    assert np.array_equal(run.reconstruct(digits.images[:3]), run.model().decode(z[:3]))
+    assert (
+        run.reconstruct(digits.images[100:101]).tobytes() == run.reconstruct(digits.images)[100:101].tobytes()
+    )
+
+
+def test_encodings_far_from_the_prior_are_drawn_as_in_training(run: dcgan.Run, digits: Dataset) -> None:
+    """E's last weights a twentieth: in training G's batch norm would not see it, and neither do reconstructions."""
+    model = run.model()
+    before = model.reconstruct(digits.images[:200]).astype(float)
+    last = [part for part in model.networks["encoder"].modules() if isinstance(part, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        for parameter in last.parameters():
+            parameter *= 0.05
+    again = Model("small", model.recipe, _tensors(model))
+    z = again.encode(digits.images[:200])
+    assert np.abs(z).max() < 0.2
+    pictures = digits.images[:200].transpose(0, 2, 3, 1)
+    apart = np.abs(again.reconstruct(digits.images[:200]) - before).mean()
+    assert apart < 0.5 * np.abs(again.decode(z) - before).mean()
+    assert apart < 0.5 * np.abs(pictures - before).mean()
+
+
+def _tensors(model: Model) -> dict[str, torch.Tensor]:
+    return {
+        f"{role}.{name}": tensor
+        for role, network in model.networks.items()
+        for name, tensor in network.state_dict().items()
+    }
 
 
 def test_the_encoder_is_kept_with_the_model(run: dcgan.Run, digits: Dataset, tmp_path: Path) -> None:

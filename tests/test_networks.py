@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from dcgan.errors import DcganError
-from dcgan.networks import build_networks
+from dcgan.networks import build_networks, take_statistics
 from dcgan.networks.fast import halvings
 from dcgan.networks.layers import Probability, SameConv2d, SameConvTranspose2d
 from dcgan.networks.summary import count, summarize
@@ -325,3 +326,19 @@ def test_phases_are_put_where_they_belong(size: tuple[int, int], channels: int) 
         assert all(len(values) == 1 for values in seen.values())
         found = torch.stack([values[0] for values in seen.values()]).sort().values
         assert torch.allclose(found, constants[channel].flatten().sort().values)
+
+
+def test_statistics_are_the_mean_of_those_of_the_batches() -> None:
+    network = nn.Sequential(
+        nn.Linear(3, 4), nn.BatchNorm1d(4, momentum=0.3), nn.Dropout(0.5), nn.BatchNorm1d(4)
+    )
+    batches = [torch.randn(16, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+    take_statistics(network, batches)
+    linear, first, _, second = network
+    values = [linear(batch) for batch in batches]
+    assert torch.allclose(first.running_mean, torch.stack([v.mean(0) for v in values]).mean(0), atol=1e-6)
+    assert torch.allclose(first.running_var, torch.stack([v.var(0) for v in values]).mean(0), atol=1e-6)
+    assert second.running_var.allclose(torch.full((4,), 16 / 15), atol=1e-3), (
+        "what comes in is normalised already"
+    )
+    assert first.momentum == 0.3 and not any(part.training for part in network.modules())

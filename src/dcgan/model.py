@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 from dcgan.asked import check_count, check_shape, wanted_classes
 from dcgan.data.sampling import BLOCK, generation_block, generation_labels
 from dcgan.errors import DcganError, enough_memory
-from dcgan.networks import build_networks
+from dcgan.generated import Block, Generated
+from dcgan.networks import build_networks, take_statistics
 from dcgan.networks.convolution import convolution_weights, freeze
 from dcgan.networks.layers import TwoParts
 from dcgan.objectives import objective
@@ -35,21 +37,8 @@ its weights, with 64 into memory fresh from the system, and the first picture wa
 64 of a block."""
 
 
-class Generated(NamedTuple):
-    """images: uint8 (N, H, W, C). labels: int64 (N,), indices of the model's classes, or None."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
-
-
-@dataclass(frozen=True)
-class Block:
-    """Consecutive designs. index: int64 (n,). scores: float32 (n,), D's logits: higher looks more real to D."""
-
-    index: NDArray[np.int64]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
-    scores: NDArray[np.float32]
+REDRAWN = 512
+"""Designs whose encodings give G its statistics for reconstructions."""
 
 
 class Model:
@@ -162,6 +151,10 @@ class Model:
             raise DcganError(
                 f"{self.name} takes {'one class for each z' if recipe.conditional else 'no classes'}"
             )
+        return self._decoded(z, labels, self.generator)
+
+    def _decoded(self, z: NDArray[np.float32], labels: Asked, generator: nn.Module) -> NDArray[np.uint8]:
+        recipe = self.recipe
 
         def block(number: int) -> NDArray[np.uint8]:
             here = slice(number * BLOCK, (number + 1) * BLOCK)
@@ -172,7 +165,7 @@ class Model:
             if labels is not None:
                 wanted = np.zeros((BLOCK, *labels.shape[1:]), labels.dtype)
                 wanted[:count] = labels[here]
-            return self._compute(filled, wanted, count, False)[0][:count]
+            return self._compute(filled, wanted, count, False, generator)[0][:count]
 
         made = self._by_blocks(block, -(-len(z) // BLOCK))
         return np.concatenate([np.empty((0, recipe.height, recipe.width, recipe.channels), np.uint8), *made])
@@ -205,11 +198,16 @@ class Model:
 
     @torch.inference_mode()
     def _compute(
-        self, z: NDArray[np.float32], labels: Asked, size: int, scored: bool
+        self,
+        z: NDArray[np.float32],
+        labels: Asked,
+        size: int,
+        scored: bool,
+        drawn_by: nn.Module | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """A block's first `size` images or a few more, and, where all of them are made, their scores."""
         y = None if labels is None else self.engine.tensor(labels)
-        generator, unit = cast("TwoParts", self.generator), self.unit
+        generator, unit = cast("TwoParts", drawn_by or self.generator), self.unit
         maps = generator.head(self.engine.tensor(z), y)
         pixels = np.concatenate(
             [to_uint8(generator.body(maps[at : at + unit])) for at in range(0, size, unit)]
@@ -253,8 +251,18 @@ class Model:
         return np.concatenate([np.empty((0, recipe.z_dim), np.float32), *parts])
 
     def reconstruct(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """G(E(x)), uint8 (N, H, W, C), of uint8 (N, C, H, W) or (N, H, W, C)."""
-        return self.decode(self.encode(images))
+        """G(E(x)), uint8 (N, H, W, C), of uint8 (N, C, H, W) or (N, H, W, C), as G learned to draw it: batch norm has
+        the statistics of encodings. `decode` has those of the prior's z, from which an encoder's may be far."""
+        return self._decoded(self.encode(images), None, self._redrawing)
+
+    @cached_property
+    def _redrawing(self) -> nn.Module:
+        """The generator with the statistics of the encodings of its own first designs: the model has no others."""
+        z = self.engine.tensor(self.encode(self.generate(REDRAWN).images))
+        generator = copy.deepcopy(self.generator)
+        blocks = [z[start : start + BLOCK] for start in range(0, REDRAWN, BLOCK)]
+        list(self._by_blocks(lambda _: take_statistics(generator, blocks), 1))
+        return generator
 
     def _encoder(self) -> nn.Module:
         if self.encoder is None:

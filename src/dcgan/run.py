@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dcgan.model import Block, Generated, Model
+    from dcgan.generated import Block, Generated
+    from dcgan.model import Model
     from dcgan.training.engine import Engine
 
 DATA_WORDS = ("name", "path", "source", "split", "sha256")

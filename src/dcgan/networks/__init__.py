@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dcgan.errors import DcganError, one_of
 from dcgan.networks import (
@@ -92,6 +94,27 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+@torch.no_grad()
+def take_statistics(
+    network: nn.Module, batches: Iterable[Tensor], compute: Callable[[Tensor], Tensor] | None = None
+) -> None:
+    """Give batch norm the statistics of `batches`, the mean over all: each is normalised by its own on its way.
+
+    compute: what is made of a batch, the network's whole pass if not given. All other layers, and all afterwards, are
+    in evaluation mode.
+    """
+    norms = [part for part in network.eval().modules() if isinstance(part, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train().reset_running_stats()
+        norm.momentum = None  # the mean, not a moving average
+    for batch in batches:
+        (compute or network)(batch)
+    network.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _check_size(recipe: Recipe, family: Family) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -15,7 +16,7 @@ from dcgan.analysis.probe.kmeans import fit_kmeans
 from dcgan.analysis.probe.layers import ENCODER, LayerFeatures
 from dcgan.data.sampling import Stream, stream
 from dcgan.model import Model
-from dcgan.networks import build_networks
+from dcgan.networks import build_networks, take_statistics
 from dcgan.networks.stages import Staged, through
 
 Progress = Callable[[int, int], None]
@@ -67,11 +68,13 @@ def untrained(
     networks: dict[str, nn.Module] = {"": built["discriminator"]}
     if "encoder" in built:
         networks[ENCODER] = built["encoder"]
-    some = train[:CALIBRATED]
+    some, unit = train[:CALIBRATED], CALIBRATED // 4
+    blocks = [np.ascontiguousarray(some[start : start + unit]) for start in range(0, len(some), unit)]
     for network in networks.values():
         model.engine.place(network)
-        _calibrate(cast(Staged, network), model, some)
-        network.eval().requires_grad_(False)
+        batches = (model.engine.scaled(model.engine.tensor(block)) for block in blocks)
+        take_statistics(network, batches, partial(through, cast(Staged, network).stages()))
+        network.requires_grad_(False)
     shape = (recipe.channels, recipe.height, recipe.width)
     return LayerFeatures(networks, model.engine, shape, layers, pool)
 
@@ -79,16 +82,3 @@ def untrained(
 def kmeans(train: NDArray[np.uint8], units: int, seed: int, progress: Progress | None = None) -> Features:
     """Single-layer k-means features of `units` means."""
     return fit_kmeans(train, units, seed=seed, progress=progress)
-
-
-def _calibrate(network: Staged, model: Model, images: NDArray[np.uint8]) -> None:
-    """Give batch norm the statistics of uint8 (N, C, H, W), layer after layer; dropout does nothing."""
-    parts = list(cast(nn.Module, network).eval().modules())
-    for part in parts:
-        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            part.train()
-            part.momentum = None  # the mean over all blocks
-            part.reset_running_stats()
-    for start in range(0, len(images), CALIBRATED // 4):
-        block = np.ascontiguousarray(images[start : start + CALIBRATED // 4])
-        through(network.stages(), model.engine.scaled(model.engine.tensor(block)))
