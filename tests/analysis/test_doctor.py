@@ -24,7 +24,7 @@ WELL = {
     "grad_g": 1.0, "grad_d": 1.0,
 }  # fmt: skip
 GOOD_LOOKS = {
-    "step": 600, "precision": 0.6, "recall": 0.6, "coverage": 0.5, "diversity": 0.95, "nyquist": 1.1,
+    "step": 600, "precision": 0.6, "recall": 0.6, "coverage": 0.5, "diversity": 0.95, "spacing": 0.9, "nyquist": 1.1,
     "imbalance": 0.02, "imbalance_real": 0.01, "memorised": 1.2, "isolated": 0.02, "gap": 0.1, "top_share": 0.15,
     "top_usual": 0.1, "top_class": "7", "class_balance": 0.98,
 }  # fmt: skip
@@ -123,6 +123,11 @@ SICK: dict[str, tuple[str, Chart, Chart]] = {
         "mode collapse",
         chart(looks={"coverage": 0.05, "diversity": 0.2}),
         chart(looks={"coverage": 0.05, "diversity": 0.8}),
+    ),
+    "a few that recur": (
+        "mode collapse",
+        chart(looks={"coverage": 0.1, "spacing": 0.2}),
+        chart(looks={"coverage": 0.1, "spacing": 0.8}),
     ),
     "half of the classes": (
         "mode collapse",

@@ -13,7 +13,7 @@ from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
 from dcgan.evaluation.extractors.fixed import Fixed
 from dcgan.evaluation.metrics.classes import balance, class_counts
-from dcgan.evaluation.metrics.diversity import diversity
+from dcgan.evaluation.metrics.diversity import diversity, spacing
 from dcgan.evaluation.metrics.frechet import frechet_distance
 from dcgan.evaluation.metrics.manifold import Manifold
 from dcgan.evaluation.metrics.spectrum import nyquist_ratio, phase_imbalance
@@ -34,7 +34,8 @@ def examine(
     "score" event, and more. top_class: the class that most designs look like, by five nearest neighbours among the
     labelled pictures; top_share, top_usual: its share of designs and of data. class_balance: the entropy of the classes
     seen over an even spread's. imbalance, imbalance_real: see `metrics.spectrum.phase_imbalance`. contrast: the mean
-    standard deviation of a pixel over designs, as a part of that over real pictures.
+    standard deviation of a pixel over designs, as a part of that over real pictures. spacing: see
+    `metrics.diversity.spacing`.
     """
     missing: list[str] = []
     designs = np.ascontiguousarray(model.generate(DESIGNS).images.transpose(0, 3, 1, 2))
@@ -53,6 +54,7 @@ def examine(
             missing.append(f"{what}: {error}")
 
     measured("variety", lambda: {"diversity": diversity(features, few), "contrast": _contrast(designs, real)})
+    measured("repetition", lambda: {"spacing": spacing(features, few)})
     held = None if unseen is None else see(some(unseen.images, DESIGNS))
     measured("kinds", lambda: _manifold(few, features, held))
     measured("distance", lambda: {"frechet": frechet_distance(few, features)})

@@ -144,19 +144,20 @@ def _verdict(chart: Chart, unchecked: list[str]) -> Verdict:
             *unchecked,
             "D's accuracy and the spread of its logits: the journal is of an older version",
         ]
+    found = diagnose(chart)
     early = ""
     if chart.step < EARLY:
         early = f"too early to judge: step {chart.step:,}; losses tell something from {EARLY} on, pictures from 200"
     elif chart.step < PICTURES_EARLY:
         early = f"early: step {chart.step:,}; pictures are judged from step {PICTURES_EARLY} on"
-    elif (coverage := chart.looks("coverage")) is not None:
+    elif not found and (coverage := chart.looks("coverage")) is not None:
         usual = chart.looks("coverage_real") or chart.looks("floor_coverage") or USUAL_COVERAGE
         if coverage < FAR * usual:
             early = (
                 f"the designs are far from the data still: coverage {coverage:.2f}, other real pictures' {usual:.2f}; "
                 "that is how training begins, and no sign by itself that it has failed"
             )
-    return Verdict(chart.step, diagnose(chart), checked, tuple(unchecked), early)
+    return Verdict(chart.step, found, checked, tuple(unchecked), early)
 
 
 def _known(chart: Chart, name: str) -> bool:
