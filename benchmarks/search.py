@@ -42,7 +42,10 @@ from speed.sketch import BATCH, Z_DIM, Sketch
 
 DESIGNS, ON_MANIFOLD = 10_000, 5_000
 MARKS = (15, 30, 60, 120, 240, 480, 960, 1800, 3600)
-BEFORE = {"g_mix": 0, "paint": "pixels", "batch": 32, "gamma": 0.1, "g_lr": 5e-4, "d_lr": 5e-4, "anneal": 0}
+BEFORE = {
+    "g_maps": 32, "d_maps": 32, "g_mix": 0, "paint": "pixels", "batch": 32, "gamma": 0.1, "g_lr": 5e-4, "d_lr": 5e-4,
+    "anneal": 0,
+}  # fmt: skip
 """`fast-*` as they were before the search."""
 
 

@@ -66,6 +66,8 @@ _SOONEST: dict[str, Any] = {
     "last_lr": 0.2,
     "last_gamma": 0.3,
 }
+# Of 24 maps a step takes two thirds of the time that it takes of 32, and teaches nearly as much.
+_NARROW: dict[str, Any] = {"g_maps": 24, "d_maps": 24}
 # Larger pictures ask for more of a penalty, which is a sum over pixels, and do not bear these rates.
 _LARGE: dict[str, Any] = {**_SOONEST, "gamma": 1.0, "g_lr": 1e-3, "d_lr": 1e-3}
 
@@ -79,7 +81,7 @@ _SIGMOID: dict[str, Any] = {"objective": "bce-probability", "head": "sigmoid"}
 
 # fmt: off
 PRESETS = dict([
-    _fast("fast-28", 28, "small pictures, 8 to 31 px, soonest", **_SOONEST, images=200_000),
+    _fast("fast-28", 28, "small pictures, 8 to 31 px, soonest", **_SOONEST, **_NARROW, images=280_000),
     _fast("fast-32", 32, "pictures of 32 to 47 px, soonest", **_SOONEST, images=200_000),
     _fast("fast-64", 64, "pictures of 48 to 128 px, soonest", **_LARGE, images=100_000),
 

@@ -70,7 +70,7 @@ class Generator(nn.Module):
     which halves what that level costs (what it gains and loses: docs/results/search.md). With `paint` "phases" the last
     level is gone: a 3×3 convolution at half the size gives the four pixels of each place.
 
-    `fast-28` unconditional has 675k parameters: 7×7×128, mixed to 64 → 14×14×64 → four phases of 1.
+    `fast-28` unconditional has 455k parameters: 7×7×96, mixed to 48 → 14×14×48 → four phases of 1.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -168,7 +168,7 @@ class Spread(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, H, W) in [-1, 1] → logits (N,).
 
-    At 28×28 unconditional it has 166k parameters: conv 32, 64, 128 (k4s2 each), dense 1.
+    `fast-28` unconditional has 94k parameters: conv 24, 48, 96 (k4s2 each), dense 1.
     With classes the logit is w·φ(x) + e_y·φ(x): the projection discriminator.
     """
 
