@@ -28,12 +28,7 @@ def unlabelled(
         preset=preset,
         images=images,
         budget=budget,
-        settings={
-            "g_maps": MAPS,
-            "d_maps": WIDE if wide else MAPS,
-            "seed": seed,
-            "evaluate_every": 0.0,
-        },  # fmt: skip
+        settings={"g_maps": MAPS, "d_maps": WIDE if wide else MAPS, "seed": seed, "evaluate_every": 0.0},
         saw=saw,
     )
 
