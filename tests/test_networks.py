@@ -115,8 +115,8 @@ def test_pytorch_64_in_grey_has_the_published_counts() -> None:
 
 def test_fast_28_has_the_size_its_documentation_states() -> None:
     generator, discriminator = networks(preset("fast-28").recipe.for_data((28, 28), 1, 0))
-    assert sum(p.numel() for p in generator.parameters()) == 674_564
-    assert sum(p.numel() for p in discriminator.parameters()) == 165_729
+    assert sum(p.numel() for p in generator.parameters()) == 455_236
+    assert sum(p.numel() for p in discriminator.parameters()) == 93_577
 
 
 @pytest.mark.parametrize(("name", "switches"), [*VARIANTS, *((name, {}) for name in FAST)])
@@ -332,6 +332,8 @@ def test_statistics_are_the_mean_of_those_of_the_batches() -> None:
     network = nn.Sequential(
         nn.Linear(3, 4), nn.BatchNorm1d(4, momentum=0.3), nn.Dropout(0.5), nn.BatchNorm1d(4)
     )
+    # By chance a map would hardly vary, and batch norm's epsilon be seen.
+    nn.init.normal_(network[0].weight, generator=torch.Generator().manual_seed(9))
     batches = [torch.randn(16, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
     take_statistics(network, batches)
     linear, first, _, second = network

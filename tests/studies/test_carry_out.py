@@ -248,7 +248,7 @@ def test_the_command_of_a_run_trains_what_the_study_trained() -> None:
     """`dcgan train` takes an augmentation of its own for few pictures, which the study did not."""
     plan = STUDIES["latent"].runs[0]
     assert plan.command("fashion-mnist", 60_000).startswith(
-        "dcgan train fashion-mnist --preset fast-28 --set seed=0"
+        "dcgan train fashion-mnist --preset fast-28 --set g_maps=32 --set d_maps=32 --set seed=0"
     )
     assert "augment" not in plan.command("fashion-mnist", 500)
     assert plan.command("my shoes", 499).startswith("dcgan train 'my shoes' ")
