@@ -12,6 +12,7 @@ from dcgan.analysis.doctor.chart import Chart, chart_of
 from dcgan.analysis.doctor.findings import FINDINGS, diagnose
 from dcgan.analysis.doctor.live import LiveDoctor, is_collapse
 from dcgan.analysis.doctor.mends import mends, penalised, slower
+from dcgan.analysis.doctor.see import early
 from dcgan.networks import build_networks
 from dcgan.presets import PRESETS
 from dcgan.recipe import Recipe
@@ -164,6 +165,14 @@ def test_nothing_is_said_of_a_healthy_run(recipe: Recipe) -> None:
 def test_nothing_is_said_too_early() -> None:
     started = {**GOOD_LOOKS, "step": 60, "diversity": 0.1, "coverage": 0.0, "nyquist": 50.0, "imbalance": 0.3}
     assert names(chart_of(BCE, intervals(60, loss_d=0.01, d_accuracy=1.0), exam=started)) == []
+
+
+def test_far_from_the_data_is_said_where_nothing_was_found() -> None:
+    begun = chart(looks={"coverage": 0.1})
+    assert diagnose(begun) == () and "that is how training begins" in early(begun, ())
+    collapsed = chart(looks={"coverage": 0.1, "spacing": 0.2})
+    assert diagnose(collapsed) and early(collapsed, diagnose(collapsed)) == ""
+    assert early(chart(), ()) == ""
 
 
 def test_every_cause_hides_what_follows_from_it() -> None:

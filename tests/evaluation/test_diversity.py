@@ -38,6 +38,7 @@ def test_a_few_that_recur_lie_close_though_any_two_differ() -> None:
     # Images that are all alike are near to each other, but no nearer to one than to the rest.
     assert spacing(0.1 * rng.normal(size=(400, 6)), real) == pytest.approx(1, abs=0.1)
     assert spacing(few, real[:100]) == pytest.approx(spacing(few, real), rel=0.4), "of both as many are taken"
+    assert spacing(real[:100], real) == pytest.approx(1, abs=0.12), "fewer lie further apart"
 
 
 def test_refusals_are_one_line() -> None:

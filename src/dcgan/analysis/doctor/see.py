@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dcgan.analysis.doctor.chart import EARLY, Chart, chart_of
 from dcgan.analysis.doctor.confirm import confirm, seconds
-from dcgan.analysis.doctor.diagnosis import Verdict
+from dcgan.analysis.doctor.diagnosis import Diagnosis, Verdict
 from dcgan.analysis.doctor.exam import examine
 from dcgan.analysis.doctor.findings import FINDINGS, diagnose
 from dcgan.data import Dataset
@@ -145,19 +145,23 @@ def _verdict(chart: Chart, unchecked: list[str]) -> Verdict:
             "D's accuracy and the spread of its logits: the journal is of an older version",
         ]
     found = diagnose(chart)
-    early = ""
+    return Verdict(chart.step, found, checked, tuple(unchecked), early(chart, found))
+
+
+def early(chart: Chart, found: Sequence[Diagnosis]) -> str:
+    """What is to be said of a run that has just begun, and of designs in which nothing was `found`; "" is nothing."""
     if chart.step < EARLY:
-        early = f"too early to judge: step {chart.step:,}; losses tell something from {EARLY} on, pictures from 200"
-    elif chart.step < PICTURES_EARLY:
-        early = f"early: step {chart.step:,}; pictures are judged from step {PICTURES_EARLY} on"
-    elif not found and (coverage := chart.looks("coverage")) is not None:
-        usual = chart.looks("coverage_real") or chart.looks("floor_coverage") or USUAL_COVERAGE
-        if coverage < FAR * usual:
-            early = (
-                f"the designs are far from the data still: coverage {coverage:.2f}, other real pictures' {usual:.2f}; "
-                "that is how training begins, and no sign by itself that it has failed"
-            )
-    return Verdict(chart.step, found, checked, tuple(unchecked), early)
+        return f"too early to judge: step {chart.step:,}; losses tell something from {EARLY} on, pictures from 200"
+    if chart.step < PICTURES_EARLY:
+        return f"early: step {chart.step:,}; pictures are judged from step {PICTURES_EARLY} on"
+    coverage = chart.looks("coverage")
+    usual = chart.looks("coverage_real") or chart.looks("floor_coverage") or USUAL_COVERAGE
+    if found or coverage is None or coverage >= FAR * usual:
+        return ""
+    return (
+        f"the designs are far from the data still: coverage {coverage:.2f}, other real pictures' {usual:.2f}; "
+        "that is how training begins, and no sign by itself that it has failed"
+    )
 
 
 def _known(chart: Chart, name: str) -> bool:
