@@ -52,12 +52,12 @@ def operations(model: Model, count: int = 8) -> float:
         elif isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
             total += 2 * layer.weight[0].numel() * made.numel()
 
-    hooks = [layer.register_forward_hook(note) for layer in model.generator.modules()]
+    plain = build_networks(model.recipe)["generator"]  # the model's own is frozen, and computes layers as one
+    for layer in plain.modules():
+        layer.register_forward_hook(note)
     labels = torch.zeros(count, dtype=torch.int64) if model.recipe.conditional else None
     with torch.inference_mode():
-        model.generator(torch.zeros(count, model.recipe.z_dim), labels)
-    for hook in hooks:
-        hook.remove()
+        plain(torch.zeros(count, model.recipe.z_dim), labels)
     return total / count / 1e6
 
 

@@ -7,6 +7,8 @@ has the same bits wherever the same kernels are.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, fold, pad, pixel_unshuffle
@@ -28,6 +30,8 @@ class Maps(nn.Unflatten):
     """
 
     rewrite = False
+    frozen = False
+    folded: tuple[tuple[object, ...], nn.Module] | None = None
 
     def __init__(self, maps: int, height: int, width: int) -> None:
         super().__init__(1, (maps, height, width))
@@ -45,10 +49,14 @@ class _Rewritten:
     """Compute in float32 whatever the precision around it."""
     frozen = False
     """The weights are trained no more. It cannot be told from them: fused Adam leaves a weight's version as it was."""
+    folded: tuple[tuple[object, ...], nn.Module] | None = None
+    """This layer and the batch norm after it as one (`folding`), and of which numbers."""
     _kept: tuple[tuple[object, ...], Tensor] | None = None
 
     def _in_frequency(self, form: frequency.Form, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
         """The frequency domain in float32, also where all around it is bf16."""
+        if not torch.is_autocast_enabled(x.device.type):
+            return form(x.float(), self._kernels(weight, geometry), geometry).to(x.dtype)
         with torch.autocast(x.device.type, enabled=False):
             return form(x.float(), self._kernels(weight, geometry), geometry).to(x.dtype)
 
@@ -78,10 +86,10 @@ class Conv2d(_Rewritten, nn.Conv2d):
         weight, bias, (stride, other) = self.weight, self.bias, self.stride
         square = stride == other and weight.shape[2] == weight.shape[3]
         if self.rewrite and square:
-            geometry = _geometry(x, weight, stride, pads)
+            geometry = _geometry(x.shape[2:], weight.shape[2], stride, pads)
             if _worth(geometry, weight, len(x)):
                 y = self._in_frequency(frequency.convolve, x, weight, geometry)
-                return y if bias is None else y + bias.view(-1, 1, 1)
+                return y if bias is None else y.add_(bias.view(-1, 1, 1))
             if self._to_one_map(stride, pads):
                 return _shifted(x, weight, bias)
             if stride == 2 and weight.shape[1] <= NARROW and x.requires_grad | weight.requires_grad:
@@ -119,7 +127,7 @@ class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
             geometry = Geometry(size, weight.shape[2], stride, crop, (x.shape[2], x.shape[3]))
             if _worth(geometry, weight, len(x)):
                 y = self._in_frequency(frequency.transpose_convolve, x, weight, geometry)
-                return y if bias is None else y + bias.view(-1, 1, 1)
+                return y if bias is None else y.add_(bias.view(-1, 1, 1))
         more = [
             max(0, size[i] - ((x.shape[2 + i] - 1) * self.stride[i] - 2 * crop[i] + self.kernel_size[i]))
             for i in (0, 1)
@@ -135,7 +143,7 @@ def freeze(network: nn.Module) -> None:
     """Evaluation mode, no gradients by weights, and what convolutions compute of their weights alone is kept."""
     network.eval().requires_grad_(False)
     for layer in network.modules():
-        if isinstance(layer, Layer):
+        if isinstance(layer, Layer | Maps):
             layer.frozen = True
 
 
@@ -145,14 +153,12 @@ def convolution_weights(generator: nn.Module) -> int:
     return sum(part.weight.numel() for part in parts)
 
 
-def _geometry(x: Tensor, weight: Tensor, stride: int, pads: Pads) -> Geometry:
-    kernel, (left, right, top, bottom) = weight.shape[2], pads
-    size = x.shape[2], x.shape[3]
-    output = tuple(
-        (side + zeros - kernel) // stride + 1
-        for side, zeros in zip(size, (top + bottom, left + right), strict=True)
-    )
-    return Geometry(size, kernel, stride, (top, left), (output[0], output[1]))
+@lru_cache(maxsize=256)
+def _geometry(size: torch.Size, kernel: int, stride: int, pads: Pads) -> Geometry:
+    left, right, top, bottom = pads
+    height, width = size
+    output = (height + top + bottom - kernel) // stride + 1, (width + left + right - kernel) // stride + 1
+    return Geometry((height, width), kernel, stride, (top, left), output)
 
 
 def _worth(geometry: Geometry, weight: Tensor, batch: int) -> bool:

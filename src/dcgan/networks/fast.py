@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
+from dcgan.networks.folding import normed, projected
 from dcgan.networks.stages import Stage, through
 from dcgan.recipe import Recipe
 
@@ -101,6 +102,7 @@ class Generator(nn.Module):
         )
         self.paint = Conv2d(widths[-1], recipe.channels * math.prod(phases), 3, padding=1)
         self.spread = nn.Identity() if phases == (1, 1) else Spread(phases)
+        self._stages = self._arranged()
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.body(self.head(z, labels))
@@ -108,8 +110,7 @@ class Generator(nn.Module):
     def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes is not None and labels is not None:
             z = torch.cat([z, self.condition(labels)], 1)
-        maps: Tensor = self.first(self.project(z))
-        return maps
+        return projected(self.project, self.first, self.norms[0], z).relu_()  # type: ignore[arg-type]
 
     def condition(self, labels: Tensor) -> Tensor:
         """What stands beside z, (N, z_dim): of classes, int64 (N,), or of mixtures of them, float (N, classes)."""
@@ -125,24 +126,32 @@ class Generator(nn.Module):
 
     def stages(self) -> list[Stage]:
         """From the head's maps to images."""
+        return self._stages
+
+    def _arranged(self) -> list[Stage]:
         mixes = zip(self.mixes, self.mix_norms, strict=True)
         ups = zip(self.ups, self.norms[1:], strict=True)
         return [
-            Stage("base", partial(_normed, nn.Identity(), self.norms[0])),
+            Stage("base", _as_they_are),
             *(Stage(f"mix{i}", partial(_normed, *layers)) for i, layers in enumerate(mixes, 1)),
             *(Stage(f"up{i}", partial(_normed, *layers)) for i, layers in enumerate(ups, 1)),
             Stage("paint", self._painted),
         ]
 
     def _painted(self, x: Tensor) -> Tensor:
-        x = torch.tanh(self.spread(self.paint(x)))
+        x = self.spread(self.paint(x)).tanh_()
+        if x.shape[2:] == self.size:
+            return x
         top, left = (x.shape[2] - self.size[0]) // 2, (x.shape[3] - self.size[1]) // 2
         return x[:, :, top : top + self.size[0], left : left + self.size[1]]
 
 
+def _as_they_are(x: Tensor) -> Tensor:
+    return x
+
+
 def _normed(layer: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    maps: Tensor = norm(layer(x)).relu_()
-    return maps
+    return normed(layer, norm, x).relu_()
 
 
 def _embedding(classes: int, width: int) -> nn.Embedding:

@@ -73,6 +73,7 @@ def axes(geometry: Geometry) -> tuple[Axis, Axis]:
     return height, width
 
 
+@lru_cache(maxsize=1024)
 def gain(geometry: Geometry, inputs: int, outputs: int, batch: int) -> float:
     """Multiplications of the direct convolution over those of this form, for `batch` images.
 
@@ -92,7 +93,7 @@ def gain(geometry: Geometry, inputs: int, outputs: int, batch: int) -> float:
 
 def transformed(weight: Tensor, geometry: Geometry) -> Tensor:
     """(O, C, k, k) → (products, phases · C, O): every phase's taps at its offsets, transformed."""
-    _, taps, _ = _matrices(*axes(geometry))
+    _, taps, _ = _matrices(geometry)
     o, c, k, _ = weight.shape
     s = geometry.stride
     widths = []
@@ -111,7 +112,7 @@ def transformed(weight: Tensor, geometry: Geometry) -> Tensor:
 
 def convolve(x: Tensor, kernels: Tensor, geometry: Geometry) -> Tensor:
     """`conv2d` of x, (N, C, H, W), with what `transformed` made of a weight: float32 (N, O, *output), channels last."""
-    into, _, out_of = _matrices(*axes(geometry))
+    into, _, out_of = _matrices(geometry)
     phased = _to_phases(x, geometry)
     frequencies = torch.matmul(into, phased)
     products = torch.bmm(frequencies.transpose(0, 1), kernels).transpose(0, 1)
@@ -121,7 +122,7 @@ def convolve(x: Tensor, kernels: Tensor, geometry: Geometry) -> Tensor:
 
 def transpose_convolve(y: Tensor, kernels: Tensor, geometry: Geometry) -> Tensor:
     """The transpose of `convolve`: y, (N, O, *output), with the same kernels: float32 (N, C, H, W)."""
-    into, _, out_of = _matrices(*axes(geometry))
+    into, _, out_of = _matrices(geometry)
     flat = y.permute(0, 2, 3, 1).reshape(len(y), -1, y.shape[1])
     frequencies = torch.matmul(out_of.t(), flat)
     products = torch.bmm(frequencies.transpose(0, 1), kernels.transpose(1, 2)).transpose(0, 1)
@@ -153,12 +154,13 @@ def _from_phases(x: Tensor, geometry: Geometry) -> Tensor:
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # kept from call to call: what inference made, no gradient could pass
-def _matrices(rows: Axis, columns: Axis) -> tuple[Tensor, Tensor, Tensor]:
+def _matrices(geometry: Geometry) -> tuple[Tensor, Tensor, Tensor]:
     """B (products, pixels of a phase), G (products, taps) and Aᵀ (outputs, products), float32, computed in float64.
 
     Of a real image's frequencies one of each conjugate pair is enough. (a + ib)(c + id) takes three real products:
     p = c(a + b), q = a(d − c), r = b(c + d); its real part is p − r, its imaginary part p + q (Gauss).
     """
+    rows, columns = axes(geometry)
     height, width = rows.length, columns.length
     a, b = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     index, mirrored = (a * width + b).flatten(), (-a % height * width + -b % width).flatten()

@@ -100,9 +100,7 @@ class Upsampler(nn.Sequential):
         for layer in layers:
             if isinstance(layer, nn.Unflatten):
                 break
-        for layer in layers:
-            x = layer(x)
-        return x
+        return chain(layers)(x)
 
     def stages(self) -> list[Stage]:
         """From the head's maps to images; "base" alone where the head makes the images (the fully connected G)."""

@@ -7,10 +7,12 @@ its head's output to images. A stage ends after its activation: what it gives ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
+
+from dcgan.networks.folding import normed
 
 
 class Stage(NamedTuple):
@@ -61,9 +63,14 @@ def through(stages: Iterable[Stage], x: Tensor) -> Tensor:
 
 
 def chain(parts: Iterable[nn.Module]) -> Callable[[Tensor], Tensor]:
-    """The layers one after the other, as one function."""
-    kept = list(parts)
-    return lambda x: reduce(lambda value, part: part(value), kept, x)
+    """The layers one after the other, as one function; batch norm goes with the layer before it."""
+    steps: list[Callable[[Tensor], Tensor]] = []
+    for part in parts:
+        if isinstance(part, nn.BatchNorm2d) and steps:
+            steps.append(partial(normed, steps.pop(), part))
+        else:
+            steps.append(part)
+    return lambda x: reduce(lambda value, step: step(value), steps, x)
 
 
 def stage_names(network: Staged) -> list[str]:
