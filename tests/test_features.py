@@ -23,6 +23,7 @@ from dcgan.data import Dataset
 from dcgan.errors import DcganError
 from dcgan.features import DiscriminatorFeatures, WrongPictures, pictures_for
 from dcgan.pictures import png
+from dcgan.probes import Asked
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -172,6 +173,8 @@ def test_probe_from_the_command_line(trained: dcgan.Run, command: Command) -> No
         "5",
         "--draws",
         "4",
+        "--neighbours",
+        "3",
         "--out",
         "probe",
     )
@@ -179,12 +182,14 @@ def test_probe_from_the_command_line(trained: dcgan.Run, command: Command) -> No
     assert code == 0
     lines = said.splitlines()
     assert lines[0].startswith("features") and "50 labels" in lines[0]
-    assert [line.split()[0] for line in lines[1:5]] == ["tiny", "pixels", "untrained", "kmeans"]
+    assert [line.split()[0] for line in lines[1:6]] == ["tiny", "with", "pixels", "untrained", "kmeans"]
     assert "trained with labels" in told
     found = json.loads(Path("probe/probe.json").read_text())
-    assert [row["features"] for row in found["rows"]] == ["tiny", "pixels", "untrained", "kmeans"]
+    kinds = ["tiny", "with 3 neighbours", "pixels", "untrained", "kmeans"]
+    assert [row["features"] for row in found["rows"]] == kinds
     assert all(len(row["draws"]) == 4 for row in found["rows"])
-    assert found["rows"][3]["numbers"] == 80
+    assert found["rows"][4]["numbers"] == 80
+    assert found["rows"][0]["draws"] != found["rows"][1]["draws"]
     assert Path("probe/probe.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -238,6 +243,11 @@ def test_a_test_split_with_a_class_more(trained: dcgan.Run, digits: Dataset, com
         (("probe", "RUN", "digits", "--layers", "all,conv1"), "all stands alone, without other names"),
         (("probe", "RUN", "digits", "--draws", "0"), "--draws is 0"),
         (("probe", "RUN", "digits", "--draws", "2"), "say of how many, with --labels-per-class"),
+        (("probe", "RUN", "digits", "--neighbours", "5"), "say how few, with --labels-per-class"),
+        (
+            ("probe", "RUN", "digits", "--labels-per-class", "5", "--neighbours", "101"),
+            "--neighbours is 101: must be from 0 to 100",
+        ),
         (
             ("features", "RUN", "digits", "--out", "notes.txt"),
             "--out is notes.txt: features are written as .npz",
@@ -260,6 +270,15 @@ def test_what_is_asked_wrongly_is_one_line(
 def test_data_without_labels(trained: dcgan.Run, digits: Dataset) -> None:
     with pytest.raises(DcganError, match="plain has no labels to probe by"):
         list(dcgan.probe(trained, Dataset("plain", digits.images)))
+
+
+def test_more_neighbours_than_pictures(trained: dcgan.Run, digits: Dataset) -> None:
+    assert digits.labels is not None
+    few = Dataset("few", digits.images[:100], digits.labels[:100], digits.classes)
+    with pytest.raises(
+        DcganError, match="--neighbours is 90: few has 80 pictures to learn from, each with 79"
+    ):
+        list(dcgan.probe(trained, few, Asked(per_class=1, neighbours=90)))
 
 
 def test_resized_pictures_are_taken(command: Command) -> None:

@@ -22,6 +22,7 @@ from dcgan.analysis.probe.controls import (
     untrained,
 )
 from dcgan.analysis.probe.layers import model_features
+from dcgan.analysis.probe.neighbours import Neighbours
 from dcgan.analysis.probe.probe import (
     CHOOSING_DRAWS,
     Probed,
@@ -43,6 +44,7 @@ from dcgan.subject import not_seen
 
 Progress = Callable[[int, int], None]
 Tell = Callable[[str], None]
+MOST_NEIGHBOURS = 100
 TESTED_SHARE = 5
 """One picture in so many is kept for the test where the data has no test split."""
 
@@ -52,7 +54,8 @@ class Asked:
     """How to probe. per_class: labels of each class; None: all of them. draws: of so many labels.
 
     controls: of `CONTROLS`. layers, pool: as in `LayerFeatures`. units: means of k-means. trials: of the supervised
-    network's search. cnn_draws: on how many of the draws it is trained: each is a training.
+    network's search. cnn_draws: on how many of the draws it is trained: each is a training. neighbours: of how many of
+    its neighbours a picture's answer is mixed with theirs, in a second row; 0: no such row.
     """
 
     per_class: int | None = None
@@ -63,6 +66,7 @@ class Asked:
     units: int = 800
     trials: int = supervised.TRIALS
     cnn_draws: int = 5
+    neighbours: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,6 +80,10 @@ class Asked:
         ):
             if not 1 <= value <= most:
                 raise DcganError(f"{option} is {value}: must be from 1 to {most:,}")
+        if not 0 <= self.neighbours <= MOST_NEIGHBOURS:
+            raise DcganError(f"--neighbours is {self.neighbours}: must be from 0 to {MOST_NEIGHBOURS}")
+        if self.neighbours and self.per_class is None:
+            raise DcganError("--neighbours answer where labels are few: say how few, with --labels-per-class")
         if self.seed < 0:
             raise DcganError(f"--seed is {self.seed}: must be 0 or more")
 
@@ -108,19 +116,23 @@ def probe(
     if asked.per_class is not None:
         _, pool = held_out(len(train), asked.seed)
         enough_labels(_labels(train)[pool], asked.per_class, len(train.classes))
+    if asked.neighbours >= len(train):
+        raise DcganError(
+            f"--neighbours is {asked.neighbours}: {pictures.name} has {len(train):,} pictures to learn from, "
+            f"each with {len(train) - 1:,} others"
+        )
     sources: dict[str, Callable[[], Features]] = {
-        model.name: lambda: learned,
         "pixels": lambda: pixels,
         "pca": lambda: principal_components(train.images, asked.seed),
         "untrained": lambda: untrained(model, train.images, asked.seed, asked.layers, asked.pool),
         "kmeans": lambda: kmeans(train.images, asked.units, asked.seed, progress),
     }
-    yield _probed(model.name, sources[model.name], train, test, asked, tell, progress)
+    yield from _probed(model.name, lambda: learned, train, test, asked, tell, progress, asked.neighbours)
     for control in (name for name in CONTROLS if name in asked.controls):
         if control == "cnn":
             yield _supervised(model, train, test, asked, tell, progress)
         else:
-            yield _probed(control, sources[control], train, test, asked, tell, progress)
+            yield from _probed(control, sources[control], train, test, asked, tell, progress)
 
 
 def parted(pictures: Dataset, seed: int, tell: Tell) -> tuple[Dataset, Dataset]:
@@ -178,15 +190,30 @@ def _probed(
     asked: Asked,
     tell: Tell,
     progress: Progress | None,
-) -> Probed:
+    near: int = 0,
+) -> Iterator[Probed]:
+    """The row of these features, and, of so many neighbours, the row of these."""
     tell(f"{name}: features")
     features = source()
     learned, tested = (features(data.images, progress) for data in (train, test))
     split = Split(learned, _labels(train), tested, _labels(test), len(train.classes)).scaled()
     tell(f"{name}: L2-SVM on {learned.shape[1]:,} features")
     if asked.per_class is None:
-        return probe_all(name, split, seed=asked.seed, progress=progress)
-    return probe_few(name, split, asked.per_class, asked.draws, seed=asked.seed, progress=progress)
+        yield probe_all(name, split, seed=asked.seed, progress=progress)
+        return
+    yield probe_few(name, split, asked.per_class, asked.draws, seed=asked.seed, progress=progress)
+    if near:
+        tell(f"{name}: the {near} pictures nearest to each")
+        neighbours = Neighbours.of(split.train, split.test, near, progress)
+        yield probe_few(
+            f"with {near} neighbours",
+            split,
+            asked.per_class,
+            asked.draws,
+            seed=asked.seed,
+            neighbours=neighbours,
+            progress=progress,
+        )
 
 
 def _supervised(

@@ -33,6 +33,13 @@ def probe(
     controls: Annotated[
         str, typer.Option(help="What stands beside: of pixels, pca, untrained, kmeans, cnn; all; none.")
     ] = "pixels,pca,untrained",
+    neighbours: Annotated[
+        int,
+        typer.Option(
+            help="With few labels, also: each picture's answer mixed with those of so many of the training pictures "
+            "nearest to it, for which no label is needed; 0: no. 5 is a good number, and takes minutes."
+        ),
+    ] = 0,
     layers: Layers = "all",
     pool: Pool = 4,
     kmeans_units: Annotated[int, typer.Option(help="Means of the k-means features.")] = 800,
@@ -55,6 +62,7 @@ def probe(
     Examples:
       dcgan probe clothes fashion-mnist
       dcgan probe clothes fashion-mnist --labels-per-class 100 --controls all --out probe
+      dcgan probe clothes fashion-mnist --labels-per-class 100 --neighbours 5
       dcgan probe shoes ./shoes --layers conv3
     """
     from dcgan import api
@@ -70,7 +78,15 @@ def probe(
         if name in wanted:
             raise DcganError(f"--controls {controls}: {name} stands alone, without other names")
     asked = Asked(
-        labels_per_class, draws, asked_layers(layers), pool, wanted, kmeans_units, trials, seed=seed
+        labels_per_class,
+        draws,
+        asked_layers(layers),
+        pool,
+        wanted,
+        kmeans_units,
+        trials,
+        neighbours=neighbours,
+        seed=seed,
     )
     if labels_per_class is None and draws != DRAWS:
         raise DcganError(f"--draws {draws} are draws of labels: say of how many, with --labels-per-class")

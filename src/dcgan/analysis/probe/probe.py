@@ -7,14 +7,15 @@ standardised features, C chosen on pictures of the training split that it does n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan.analysis.probe.svm import Scale, fit, path
+from dcgan.analysis.probe.neighbours import Neighbours
+from dcgan.analysis.probe.svm import LinearSVM, Scale, fit, path
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError
 
@@ -95,20 +96,43 @@ def probe_all(name: str, split: Split, *, seed: int = 0, progress: Progress | No
 
 
 def probe_few(
-    name: str, split: Split, per_class: int, draws: int, *, seed: int = 0, progress: Progress | None = None
+    name: str,
+    split: Split,
+    per_class: int,
+    draws: int,
+    *,
+    seed: int = 0,
+    neighbours: Neighbours | None = None,
+    progress: Progress | None = None,
 ) -> Probed:
     """With `per_class` labels of each class: the mean over `draws` draws, C by ten other draws on held-out pictures.
 
     Draws take from the same pictures for whatever features: two tables of one seed are comparable draw by draw.
+    neighbours: of the split's pictures; their answers are mixed into the classifier's.
     Raises `DcganError` where a class has fewer pictures than are asked for.
     """
     choose, pool = held_out(len(split.train), seed)
-    validation = split.train[choose], split.train_labels[choose]
     enough_labels(split.train_labels[pool], per_class, split.classes)
 
-    def drawn(number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        chosen = draw(split.train_labels[pool], per_class, split.classes, seed, number)
-        return split.train[pool[chosen]], split.train_labels[pool[chosen]]
+    def drawn(number: int) -> NDArray[np.int64]:
+        return pool[draw(split.train_labels[pool], per_class, split.classes, seed, number)]
+
+    def machines(own: NDArray[np.int64], cs: Sequence[float]) -> Iterator[LinearSVM]:
+        return path(split.train[own], split.train_labels[own], split.classes, cs)
+
+    def right(machine: LinearSVM, own: NDArray[np.int64], *, held: bool) -> float:
+        """The share that it finds of the pictures held out to choose by, or of the test's."""
+        if neighbours is not None:
+            of_train, of_test = neighbours.answers(
+                machine, split.train, split.test, own, split.train_labels[own]
+            )
+            found, true = (
+                (of_train[choose], split.train_labels[choose]) if held else (of_test, split.test_labels)
+            )
+            return float((found == true).mean())
+        if held:
+            return machine.accuracy(split.train[choose], split.train_labels[choose])
+        return machine.accuracy(split.test, split.test_labels)
 
     total = CHOOSING_DRAWS + draws
     done = 0
@@ -117,8 +141,8 @@ def probe_few(
         nonlocal done
         sums = np.zeros(len(cs))
         for number in range(CHOOSING_DRAWS):
-            machines = path(*drawn(number), split.classes, cs)
-            sums += [machine.accuracy(*validation) for machine in machines]
+            own = drawn(number)
+            sums += [right(machine, own, held=True) for machine in machines(own, cs)]
             done = min(done + 1, CHOOSING_DRAWS)
             if progress:
                 progress(done, total)
@@ -127,8 +151,8 @@ def probe_few(
     c, _ = choose_c(score)
     found = []
     for number in range(draws):
-        machine = fit(*drawn(CHOOSING_DRAWS + number), split.classes, c)
-        found.append(machine.accuracy(split.test, split.test_labels))
+        own = drawn(CHOOSING_DRAWS + number)
+        found.append(right(next(machines(own, [c])), own, held=False))
         if progress:
             progress(CHOOSING_DRAWS + number + 1, total)
     mean = float(np.mean(found))

@@ -67,14 +67,19 @@ class LinearSVM:
     def __init__(self, weights: NDArray[np.float32]) -> None:
         self.weights = weights
 
-    def predict(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """float32 (N, d) → int64 (N,), the class with the largest margin."""
+    def margins(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 (N, d) → float32 (N, K), how far on each class's side."""
         weights = torch.from_numpy(self.weights)
         found = [
-            _forward(torch.from_numpy(features[start : start + BLOCK]), weights).argmax(1).numpy()
+            _forward(torch.from_numpy(features[start : start + BLOCK]), weights).numpy()
             for start in range(0, len(features), BLOCK)
         ]
-        return np.concatenate(found).astype(np.int64)
+        return np.concatenate(found)
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
+        """float32 (N, d) → int64 (N,), the class with the largest margin."""
+        found: NDArray[np.int64] = self.margins(features).argmax(1).astype(np.int64)
+        return found
 
     def accuracy(self, features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
         """Share of `labels`, (N,), that it finds, 0 … 1."""
