@@ -1,6 +1,8 @@
-"""Few labels and the features of trained discriminators: what reducing, mirroring, joining and self-training add.
+"""Few labels and the features of trained discriminators: what reducing, mirroring, shifting, joining and neighbours
+add, and k-means' features beside them.
 
     python benchmarks/few_labels.py fashion-mnist runs/linear-probe/fashion-mnist-0 runs/linear-probe/fashion-mnist-1
+    … --kmeans-units 800
 
 The protocol of `dcgan probe --labels-per-class 100`, with the same draws: C on held-out training pictures, the mean
 over draws, tested on the test split. What is fitted without labels sees all training pictures. The features of a run
@@ -18,9 +20,12 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from dcgan import api
-from dcgan.analysis.probe.layers import LayerFeatures, model_features
+from dcgan.analysis.probe.controls import Features, kmeans
+from dcgan.analysis.probe.layers import model_features
+from dcgan.analysis.probe.neighbours import Neighbours
 from dcgan.analysis.probe.probe import CHOOSING_DRAWS, Split, draw, held_out, probe_few
 from dcgan.analysis.probe.svm import Scale, fit
+from dcgan.analysis.probe.views import VIEWS, averaged
 from dcgan.data import Dataset, open_dataset
 
 PER_CLASS = 100
@@ -28,6 +33,7 @@ SHARES = (0.2, 0.5, 0.8)
 """Of each class's foretold pictures, the surest, that self-training learns from."""
 SELF_TRAINED = 4
 """Draws of self-training: each learns from tens of thousands of pictures."""
+NEIGHBOURS = 5
 OWN_WEIGHT = 5
 """How often a picture with a label counts beside one whose label was foretold."""
 
@@ -41,15 +47,9 @@ def standardised(pair: Pair) -> Pair:
     return scale.in_place(pair[0]), scale.in_place(pair[1])
 
 
-def rows(features: LayerFeatures, sets: Sequence[Dataset], mirrored: bool) -> Pair:
-    """Standardised features; mirrored: the mean of a picture's and its mirror image's."""
-    found = []
-    for data in sets:
-        of_data = features(data.images)
-        if mirrored:
-            of_data += features(np.ascontiguousarray(data.images[..., ::-1]))
-        found.append(of_data)
-    return standardised((found[0], found[1]))
+def rows(features: Features, sets: Sequence[Dataset]) -> Pair:
+    """Standardised features."""
+    return standardised((features(sets[0].images), features(sets[1].images)))
 
 
 def reduced(pair: Pair, components: int) -> Pair:
@@ -95,6 +95,14 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", help="runs that learned from it, without labels")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--components", type=int, default=512)
+    parser.add_argument(
+        "--earlier",
+        action="store_true",
+        help="also what came before: every layer, components, self-trained, mirrored",
+    )
+    parser.add_argument(
+        "--kmeans-units", type=int, default=0, help="join k-means' features too, of so many means"
+    )
     options = parser.parse_args()
     sets = [open_dataset(options.data, split=split) for split in ("train", "test")]
     began = time.monotonic()
@@ -103,30 +111,43 @@ def main() -> None:
         labels = [data.labels if data.labels is not None else np.zeros(0, np.int64) for data in sets]
         return Split(pair[0], labels[0], pair[1], labels[1], len(sets[0].classes))
 
-    def row(name: str, pair: Pair) -> float:
-        found = probe_few(name, split_of(pair), PER_CLASS, options.draws)
+    def row(name: str, pair: Pair, near: bool = False) -> float:
+        split = split_of(pair)
+        neighbours = Neighbours.of(split.train, split.test, NEIGHBOURS) if near else None
+        found = probe_few(name, split, PER_CLASS, options.draws, neighbours=neighbours)
         accuracy = f"{100 * found.accuracy:.2f} ± {100 * found.interval:.2f}"
         print(f"| {name} | {found.numbers:,} | {accuracy} | {time.monotonic() - began:.0f} |", flush=True)
         return found.c
 
     print("| features | numbers | accuracy, % | s |\n|---|---:|---:|---:|")
-    mirrored: list[Pair] = []
+    kept: list[Pair] = []
     for path in options.runs:
-        features = model_features(api.open_run(path).model(start="last"))
-        plain = rows(features, sets, False)
-        row(f"{path}: every layer", plain)
-        components = reduced(plain, options.components)
-        del plain
-        c = row("… its components", components)
-        if not mirrored:
-            for share in SHARES:
+        model = api.open_run(path).model(start="last")
+        if options.earlier:
+            plain = rows(model_features(model), sets)
+            row(f"{path}: every layer", plain)
+            components = reduced(plain, options.components)
+            del plain
+            c = row("… its components", components)
+            for share in SHARES if not kept else ():
                 accuracies = self_trained(split_of(components), c, share)
                 told = f"{100 * np.mean(accuracies):.2f}, {len(accuracies)} draws"
                 print(f"| … self-trained, {share:.0%} | {options.components:,} | {told} | |", flush=True)
-        mirrored.append(reduced(rows(features, sets, True), options.components))
-        row("… mirrored too", mirrored[-1])
-    if len(mirrored) > 1:
-        row(f"all {len(mirrored)}, mirrored", joined(mirrored))
+            mirrored = reduced(rows(model_features(model, views=["mirrored"]), sets), options.components)
+            row("… mirrored too", mirrored)
+        kept.append(reduced(rows(model_features(model, views=VIEWS), sets), options.components))
+        row(f"{path}: components, mirrored and shifted", kept[-1])
+        row(f"… with {NEIGHBOURS} neighbours", kept[-1], near=True)
+    if len(kept) > 1:
+        row(f"all {len(kept)}", joined(kept))
+        row(f"… with {NEIGHBOURS} neighbours", joined(kept), near=True)
+    if options.kmeans_units:
+        means = averaged(kmeans(sets[0].images, options.kmeans_units, 0), VIEWS)
+        kept.append(reduced(rows(means, sets), options.components))
+        row("k-means alone, likewise", kept[-1])
+        row(f"… with {NEIGHBOURS} neighbours", kept[-1], near=True)
+        row(f"all {len(kept)}", joined(kept))
+        row(f"… with {NEIGHBOURS} neighbours", joined(kept), near=True)
 
 
 if __name__ == "__main__":

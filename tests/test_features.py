@@ -175,6 +175,8 @@ def test_probe_from_the_command_line(trained: dcgan.Run, command: Command) -> No
         "4",
         "--neighbours",
         "3",
+        "--views",
+        "shifted",
         "--out",
         "probe",
     )
@@ -243,6 +245,11 @@ def test_a_test_split_with_a_class_more(trained: dcgan.Run, digits: Dataset, com
         (("probe", "RUN", "digits", "--layers", "all,conv1"), "all stands alone, without other names"),
         (("probe", "RUN", "digits", "--draws", "0"), "--draws is 0"),
         (("probe", "RUN", "digits", "--draws", "2"), "say of how many, with --labels-per-class"),
+        (("features", "RUN", "digits", "--views", "sideways"), "unknown view 'sideways'"),
+        (
+            ("probe", "RUN", "digits", "--views", "shifted,"),
+            "--views is 'shifted,': expected parts with commas",
+        ),
         (("probe", "RUN", "digits", "--neighbours", "5"), "say how few, with --labels-per-class"),
         (
             ("probe", "RUN", "digits", "--labels-per-class", "5", "--neighbours", "101"),

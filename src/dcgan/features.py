@@ -30,7 +30,8 @@ class DiscriminatorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[mi
     """Pictures to the outputs of a trained discriminator's layers (Radford et al. 2016, section 5.1).
 
     run: a run or a model: its name, its path, a `Run` or a `Model`. layers: "all", "last" or names, as "conv2".
-    pool: each map is max-pooled to a grid of at most pool × pool; 0 keeps it whole.
+    pool: each map is max-pooled to a grid of at most pool × pool; 0 keeps it whole. views: of "shifted" (by a pixel
+    each way) and "mirrored": the mean of the features of a picture's copies, which takes as many times as long.
 
     Pictures are uint8, 0 … 255, of the model's size and channels: (N, C, H, W), (N, H, W, C), (N, H, W) where they are
     grey, or rows (N, C·H·W) of numbers in that order. Features are float32 (N, d); a row does not depend on its
@@ -47,14 +48,16 @@ class DiscriminatorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[mi
         run: str | Path | Run | Model = "fashion-mnist",
         layers: str | Sequence[str] = "all",
         pool: int = 4,
+        views: Sequence[str] = (),
     ) -> None:
         self.run = run
         self.layers = layers
         self.pool = pool
+        self.views = views
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Open the model and see that the pictures are of its shape. Sets `features_`, `n_features_in_`."""
-        features = model_features(opened(self.run), self.layers, self.pool)
+        features = model_features(opened(self.run), self.layers, self.pool, self.views)
         _pictures(X, features.shape)
         self.features_ = features
         self.n_features_in_ = int(np.prod(features.shape))

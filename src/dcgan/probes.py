@@ -34,6 +34,7 @@ from dcgan.analysis.probe.probe import (
     probe_all,
     probe_few,
 )
+from dcgan.analysis.probe.views import averaged
 from dcgan.data import Dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError, enough_memory, one_of
@@ -54,7 +55,8 @@ class Asked:
     """How to probe. per_class: labels of each class; None: all of them. draws: of so many labels.
 
     controls: of `CONTROLS`. layers, pool: as in `LayerFeatures`. units: means of k-means. trials: of the supervised
-    network's search. cnn_draws: on how many of the draws it is trained: each is a training. neighbours: of how many of
+    network's search. cnn_draws: on how many of the draws it is trained: each is a training. views: of `VIEWS`, for the
+    model's features, the untrained network's and k-means'. neighbours: of how many of
     its neighbours a picture's answer is mixed with theirs, in a second row; 0: no such row.
     """
 
@@ -66,6 +68,7 @@ class Asked:
     units: int = 800
     trials: int = supervised.TRIALS
     cnn_draws: int = 5
+    views: Sequence[str] = ()
     neighbours: int = 0
     seed: int = 0
 
@@ -107,7 +110,9 @@ def probe(
     asked = asked or Asked()
     model = opened(run, start, runs_dir)
     pictures = pictures_for(model, data, resize=resize, report=tell)
-    learned = model_features(model, asked.layers, asked.pool)  # what is wrong with them is told first
+    learned = model_features(
+        model, asked.layers, asked.pool, asked.views
+    )  # what is wrong with them is told first
     train, test = parted(pictures, asked.seed, tell)
     if model.recipe.conditional:
         tell(
@@ -124,8 +129,10 @@ def probe(
     sources: dict[str, Callable[[], Features]] = {
         "pixels": lambda: pixels,
         "pca": lambda: principal_components(train.images, asked.seed),
-        "untrained": lambda: untrained(model, train.images, asked.seed, asked.layers, asked.pool),
-        "kmeans": lambda: kmeans(train.images, asked.units, asked.seed, progress),
+        "untrained": lambda: untrained(
+            model, train.images, asked.seed, asked.layers, asked.pool, asked.views
+        ),
+        "kmeans": lambda: averaged(kmeans(train.images, asked.units, asked.seed, progress), asked.views),
     }
     yield from _probed(model.name, lambda: learned, train, test, asked, tell, progress, asked.neighbours)
     for control in (name for name in CONTROLS if name in asked.controls):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dcgan.cli.features import Layers, Pool, Resize, asked_layers
+from dcgan.cli.features import Layers, Pool, Resize, Views, asked_layers, asked_views
 from dcgan.cli.generate import From, the_model
 from dcgan.cli.lists import Json
 from dcgan.cli.screen import progress, say, tell
@@ -42,6 +42,7 @@ def probe(
     ] = 0,
     layers: Layers = "all",
     pool: Pool = 4,
+    views: Views = "",
     kmeans_units: Annotated[int, typer.Option(help="Means of the k-means features.")] = 800,
     trials: Annotated[int, typer.Option(help="Trials of the random search for the supervised network.")] = 64,
     resize: Resize = False,
@@ -62,7 +63,7 @@ def probe(
     Examples:
       dcgan probe clothes fashion-mnist
       dcgan probe clothes fashion-mnist --labels-per-class 100 --controls all --out probe
-      dcgan probe clothes fashion-mnist --labels-per-class 100 --neighbours 5
+      dcgan probe clothes fashion-mnist --labels-per-class 100 --neighbours 5 --views shifted,mirrored
       dcgan probe shoes ./shoes --layers conv3
     """
     from dcgan import api
@@ -85,6 +86,7 @@ def probe(
         wanted,
         kmeans_units,
         trials,
+        views=asked_views(views),
         neighbours=neighbours,
         seed=seed,
     )

@@ -55,7 +55,12 @@ def principal_components(train: NDArray[np.uint8], seed: int) -> Features:
 
 @torch.no_grad()
 def untrained(
-    model: Model, train: NDArray[np.uint8], seed: int, layers: str | Sequence[str], pool: int
+    model: Model,
+    train: NDArray[np.uint8],
+    seed: int,
+    layers: str | Sequence[str],
+    pool: int,
+    views: Sequence[str] = (),
 ) -> LayerFeatures:
     """The same layers of networks of the same shape as they are before training, drawn from `seed`.
 
@@ -76,7 +81,7 @@ def untrained(
         take_statistics(network, batches, partial(through, cast(Staged, network).stages()))
         network.requires_grad_(False)
     shape = (recipe.channels, recipe.height, recipe.width)
-    return LayerFeatures(networks, model.engine, shape, layers, pool)
+    return LayerFeatures(networks, model.engine, shape, layers, pool, views)
 
 
 def kmeans(train: NDArray[np.uint8], units: int, seed: int, progress: Progress | None = None) -> Features:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
+from dcgan.analysis.probe.views import copies
 from dcgan.asked import check_shape
 from dcgan.errors import DcganError, expect
 from dcgan.model import Model
@@ -47,6 +48,8 @@ class LayerFeatures:
     Each map is max-pooled to a grid of at most `pool` × `pool` (0: as it is), flattened, and set beside those of the
     other layers; a layer without maps is taken as it is. The networks are in evaluation mode, so a picture's row does
     not depend on its neighbours. No class is told to a conditional discriminator: its hidden layers see none.
+
+    views: of `VIEWS`; a row is then the mean of the rows of the picture's copies.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class LayerFeatures:
         shape: tuple[int, int, int],
         layers: str | Sequence[str] = "all",
         pool: int = 4,
+        views: Sequence[str] = (),
     ) -> None:
         """networks: by the beginning of their layers' names, "" or `ENCODER`. shape: (C, H, W) of the pictures.
 
@@ -68,6 +72,7 @@ class LayerFeatures:
                 f"pool is {pool}: must be from 1 to 128, the side of the grid, or 0 for whole maps"
             )
         self.engine, self.shape, self.pool = engine, shape, pool
+        self.copies = copies(views)
         self.networks = {prefix: cast(Staged, network) for prefix, network in networks.items()}
         self.wanted = _chosen(self.networks, layers)
         with torch.inference_mode():
@@ -117,9 +122,14 @@ class LayerFeatures:
     def _rows(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         filled = np.zeros((BLOCK, *self.shape), np.uint8)
         filled[: len(images)] = images
-        outputs = [maps.float().flatten(1) for _, maps in self._maps(self.engine.tensor(filled))]
-        rows: NDArray[np.float32] = torch.cat(outputs, 1)[: len(images)].cpu().numpy()
-        return rows
+        rows = [
+            torch.cat(
+                [maps.float().flatten(1) for _, maps in self._maps(self.engine.tensor(copy(filled)))], 1
+            )
+            for copy in self.copies
+        ]
+        mean: NDArray[np.float32] = (sum(rows[1:], rows[0]) / len(rows))[: len(images)].cpu().numpy()
+        return mean
 
     def _maps(self, pictures: Tensor) -> Iterator[tuple[str, Tensor]]:
         """(name, pooled output) of each wanted layer; uint8 (n, C, H, W)."""
@@ -141,13 +151,16 @@ class LayerFeatures:
         return adaptive_max_pool2d(maps.contiguous(), (height, width))
 
 
-def model_features(model: Model, layers: str | Sequence[str] = "all", pool: int = 4) -> LayerFeatures:
+def model_features(
+    model: Model, layers: str | Sequence[str] = "all", pool: int = 4, views: Sequence[str] = ()
+) -> LayerFeatures:
     """The features of a model's discriminator and, where it has one, of its encoder."""
     networks: dict[str, nn.Module] = {"": model.discriminator}
     if model.encoder is not None:
         networks[ENCODER] = model.encoder
     recipe = model.recipe
-    return LayerFeatures(networks, model.engine, (recipe.channels, recipe.height, recipe.width), layers, pool)
+    shape = recipe.channels, recipe.height, recipe.width
+    return LayerFeatures(networks, model.engine, shape, layers, pool, views)
 
 
 def _chosen(networks: Mapping[str, Staged], layers: str | Sequence[str]) -> dict[str, frozenset[str]]:
