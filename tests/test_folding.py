@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from dcgan.networks import folding, take_statistics
-from dcgan.networks.convolution import Conv2d, Maps, freeze
+from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps, freeze
 from dcgan.networks.layers import TwoParts
 from dcgan.recipe import Recipe
 from dcgan.training.engine import Engine
@@ -33,7 +33,7 @@ def folds(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
 
 
 def used(network: nn.Module) -> nn.Module:
-    """The network with batch norms as training leaves them, not the identity that they begin as."""
+    """The network with batch norms and biases as training leaves them, not the nothing that they begin as."""
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
             assert norm.running_mean is not None and norm.running_var is not None
@@ -41,6 +41,9 @@ def used(network: nn.Module) -> nn.Module:
             norm.running_var.uniform_(0.2, 2)
             nn.init.uniform_(norm.weight, 0.5, 1.5)
             nn.init.normal_(norm.bias, 0, 0.3)
+    for layer in network.modules():
+        if isinstance(layer, Conv2d | ConvTranspose2d | nn.Linear) and layer.bias is not None:
+            nn.init.normal_(layer.bias, 0, 0.3)
     return Engine.choose("float32").place(network).eval()
 
 

@@ -21,9 +21,9 @@ def split(digits: Dataset) -> Split:
 
 def test_the_formula() -> None:
     draws = np.random.default_rng(0)
-    train, test = (draws.normal(size=(count, 3)).astype(np.float32) for count in (30, 7))
+    train, test = (draws.normal(size=(count, 3)).astype(np.float32) for count in (600, 200))
     machine = LinearSVM(draws.normal(size=(4, 4)).astype(np.float32))
-    known, labels = np.array([3, 8, 20]), np.array([1, 0, 2])
+    known, labels = np.arange(0, 600, 6), draws.integers(0, 4, 100)
     found = Neighbours.of(train, test, 5).answers(machine, train, test, known, labels)
 
     near = np.linalg.norm(train[:, None] - train[None], axis=2)
