@@ -56,8 +56,8 @@ class Asked:
 
     controls: of `CONTROLS`. layers, pool: as in `LayerFeatures`. units: means of k-means. trials: of the supervised
     network's search. cnn_draws: on how many of the draws it is trained: each is a training. views: of `VIEWS`, for the
-    model's features, the untrained network's and k-means'. neighbours: of how many of
-    its neighbours a picture's answer is mixed with theirs, in a second row; 0: no such row.
+    features of the model, the untrained networks and k-means. neighbours: with the answers of how many neighbours a
+    picture's is mixed in a second row; 0: no such row.
     """
 
     per_class: int | None = None
@@ -110,9 +110,8 @@ def probe(
     asked = asked or Asked()
     model = opened(run, start, runs_dir)
     pictures = pictures_for(model, data, resize=resize, report=tell)
-    learned = model_features(
-        model, asked.layers, asked.pool, asked.views
-    )  # what is wrong with them is told first
+    # What is wrong with them is told first.
+    learned = model_features(model, asked.layers, asked.pool, asked.views)
     train, test = parted(pictures, asked.seed, tell)
     if model.recipe.conditional:
         tell(

@@ -42,6 +42,9 @@ def test_features_are_the_mean_over_the_copies(trained: dcgan.Run, digits: Datas
         assert found.shape == plain(images).shape and found.dtype == np.float32
         assert np.abs(found - each.mean(0)).max() < 1e-5
     assert np.array_equal(model_features(model, views=())(images), plain(images))
+    told: list[tuple[int, int]] = []
+    averaged(plain, ["mirrored"])(images, lambda *done: told.append(done))
+    assert told.count((70, 70)) == 2, "progress of each copy"
     rows = model_features(model, views=VIEWS)(images)
     assert np.array_equal(rows[66:], model_features(model, views=VIEWS)(images[66:]))
     assert model_features(model, views=VIEWS).names == plain.names

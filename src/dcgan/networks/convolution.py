@@ -7,6 +7,7 @@ has the same bits wherever the same kernels are.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache
 
 import torch
@@ -55,9 +56,8 @@ class _Rewritten:
 
     def _in_frequency(self, form: frequency.Form, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
         """The frequency domain in float32, also where all around it is bf16."""
-        if not torch.is_autocast_enabled(x.device.type):
-            return form(x.float(), self._kernels(weight, geometry), geometry).to(x.dtype)
-        with torch.autocast(x.device.type, enabled=False):
+        kind = x.device.type
+        with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
             return form(x.float(), self._kernels(weight, geometry), geometry).to(x.dtype)
 
     def _kernels(self, weight: Tensor, geometry: Geometry) -> Tensor:

@@ -132,7 +132,7 @@ def component_directions(model: Model, points: Points, count: int, seed: int = 0
 def first_maps(model: Model, points: Points) -> NDArray[np.float32]:
     """G's first maps after their activation, flat: float32 (N, maps · height · width).
 
-    These are the head's, or what the stage "base" makes of them, which has no weights but those of a batch norm.
+    These are the head's, or what the stage "base" makes of them, which has no weights.
     """
     generator = cast("TwoParts", model.generator)
     base = [stage.compute for stage in generator.stages() if stage.name == "base"]  # type: ignore[attr-defined]

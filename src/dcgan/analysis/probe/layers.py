@@ -128,7 +128,7 @@ class LayerFeatures:
             )
             for copy in self.copies
         ]
-        mean: NDArray[np.float32] = (sum(rows[1:], rows[0]) / len(rows))[: len(images)].cpu().numpy()
+        mean: NDArray[np.float32] = sum(rows[1:], rows[0]).div_(len(rows))[: len(images)].cpu().numpy()
         return mean
 
     def _maps(self, pictures: Tensor) -> Iterator[tuple[str, Tensor]]:

@@ -16,6 +16,7 @@ from dcgan.errors import DcganError, one_of
 
 Images = NDArray[np.uint8]
 Copy = Callable[[Images], Images]
+Progress = Callable[[int, int], None]
 
 VIEWS = ("shifted", "mirrored")
 """Moved by one pixel each way, its edge continued; left and right exchanged, which letters and digits do not bear."""
@@ -39,15 +40,15 @@ def copies(views: Sequence[str]) -> list[Copy]:
 
 
 def averaged(
-    features: Callable[[Images], NDArray[np.float32]], views: Sequence[str]
+    features: Callable[..., NDArray[np.float32]], views: Sequence[str]
 ) -> Callable[..., NDArray[np.float32]]:
-    """The mean of the features, float32 (N, d), of each picture's copies."""
+    """The mean of the features, float32 (N, d), of each picture's copies; progress begins anew with each copy."""
     made = copies(views)
 
-    def mean(images: Images, progress: object = None) -> NDArray[np.float32]:
-        total = features(made[0](images))
+    def mean(images: Images, progress: Progress | None = None) -> NDArray[np.float32]:
+        total = features(images, progress)
         for copy in made[1:]:
-            total += features(copy(images))
+            total += features(copy(images), progress)
         total /= len(made)
         return total
 
