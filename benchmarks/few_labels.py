@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from dcgan import api
-from dcgan.analysis.probe.controls import Features, kmeans
+from dcgan.analysis.probe.controls import Features
+from dcgan.analysis.probe.kmeans import fit_kmeans
 from dcgan.analysis.probe.layers import model_features
 from dcgan.analysis.probe.neighbours import Neighbours
 from dcgan.analysis.probe.probe import CHOOSING_DRAWS, Split, draw, held_out, probe_few
 from dcgan.analysis.probe.svm import Scale, fit
-from dcgan.analysis.probe.views import VIEWS, averaged
+from dcgan.analysis.probe.views import VIEWS
 from dcgan.data import Dataset, open_dataset
 
 PER_CLASS = 100
@@ -142,7 +143,7 @@ def main() -> None:
         row(f"all {len(kept)}", joined(kept))
         row(f"… with {NEIGHBOURS} neighbours", joined(kept), near=True)
     if options.kmeans_units:
-        means = averaged(kmeans(sets[0].images, options.kmeans_units, 0), VIEWS)
+        means = fit_kmeans(sets[0].images, options.kmeans_units, views=VIEWS)
         kept.append(reduced(rows(means, sets), options.components))
         row("k-means alone, likewise", kept[-1])
         row(f"… with {NEIGHBOURS} neighbours", kept[-1], near=True)

@@ -16,11 +16,11 @@ from dcgan.analysis.probe.controls import (
     CONTROLS,
     QUICK,
     Features,
-    kmeans,
     pixels,
     principal_components,
     untrained,
 )
+from dcgan.analysis.probe.kmeans import fit_kmeans
 from dcgan.analysis.probe.layers import model_features
 from dcgan.analysis.probe.neighbours import Neighbours
 from dcgan.analysis.probe.probe import (
@@ -34,7 +34,6 @@ from dcgan.analysis.probe.probe import (
     probe_all,
     probe_few,
 )
-from dcgan.analysis.probe.views import averaged
 from dcgan.data import Dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError, enough_memory, one_of
@@ -131,7 +130,9 @@ def probe(
         "untrained": lambda: untrained(
             model, train.images, asked.seed, asked.layers, asked.pool, asked.views
         ),
-        "kmeans": lambda: averaged(kmeans(train.images, asked.units, asked.seed, progress), asked.views),
+        "kmeans": lambda: fit_kmeans(
+            train.images, asked.units, seed=asked.seed, views=asked.views, progress=progress
+        ),
     }
     yield from _probed(model.name, lambda: learned, train, test, asked, tell, progress, asked.neighbours)
     for control in (name for name in CONTROLS if name in asked.controls):

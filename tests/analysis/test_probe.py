@@ -24,6 +24,7 @@ from dcgan.analysis.probe.probe import (
     probe_few,
 )
 from dcgan.analysis.probe.svm import Scale, fit, path
+from dcgan.analysis.probe.views import VIEWS, copies
 from dcgan.data import Dataset
 from dcgan.errors import DcganError
 from dcgan.model import Model
@@ -248,6 +249,21 @@ def test_kmeans_features_are_the_triangle_code_of_whitened_patches(digits: Datas
     expected = np.concatenate([part.sum((0, 1)) for part in quarters])
     assert np.abs(rows[4] - expected).max() < 1e-3
     assert np.array_equal(rows, kmeans.fit_kmeans(images, 12, seed=1)(images[:5]))
+
+
+@pytest.mark.parametrize("views", [("shifted",), ("mirrored",), VIEWS])
+def test_kmeans_features_of_copies_are_the_mean_of_each_copys(
+    digits: Dataset, views: tuple[str, ...]
+) -> None:
+    """Moved copies are not coded anew: their patches are summed into other quarters. Edges that are not black too."""
+    images = np.concatenate([digits.images[:20], 255 - digits.images[20:40]])
+    plain = kmeans.fit_kmeans(images, 12)
+    each = np.stack([plain(np.ascontiguousarray(copy(images))) for copy in copies(views)])
+    assert each.std(0).max() > 0.1, "copies differ"
+    told: list[tuple[int, int]] = []
+    found = kmeans.fit_kmeans(images, 12, views=views)(images, lambda *done: told.append(done))
+    assert found.dtype == np.float32 and np.abs(found - each.mean(0)).max() < 1e-3
+    assert told[-1] == (40, 40) and told == sorted(set(told))
 
 
 def test_a_round_of_kmeans_is_lloyds() -> None:

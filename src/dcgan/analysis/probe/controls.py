@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import nn
 
-from dcgan.analysis.probe.kmeans import fit_kmeans
 from dcgan.analysis.probe.layers import ENCODER, LayerFeatures
 from dcgan.data.sampling import Stream, stream
 from dcgan.model import Model
@@ -82,8 +81,3 @@ def untrained(
         network.requires_grad_(False)
     shape = (recipe.channels, recipe.height, recipe.width)
     return LayerFeatures(networks, model.engine, shape, layers, pool, views)
-
-
-def kmeans(train: NDArray[np.uint8], units: int, seed: int, progress: Progress | None = None) -> Features:
-    """Single-layer k-means features of `units` means."""
-    return fit_kmeans(train, units, seed=seed, progress=progress)

@@ -23,36 +23,33 @@ VIEWS = ("shifted", "mirrored")
 _MOVES = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 
+def moves(views: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """(down, right) of each copy in pixels, the picture itself first. Raises `DcganError` for an unknown view."""
+    _known(views)
+    return _MOVES if "shifted" in views else _MOVES[:1]
+
+
+def mirrors(views: Sequence[str]) -> tuple[bool, ...]:
+    """Whether each copy is mirrored, the picture itself first. Raises `DcganError` for an unknown view."""
+    _known(views)
+    return (False, True) if "mirrored" in views else (False,)
+
+
 def copies(views: Sequence[str]) -> list[Copy]:
     """What makes each copy of uint8 (N, C, H, W), the picture itself first. Raises `DcganError` for an unknown view."""
+    return [
+        partial(_copy, down=down, right=right, mirrored=mirrored)
+        for down, right in moves(views)
+        for mirrored in mirrors(views)
+    ]
+
+
+def _known(views: Sequence[str]) -> None:
     if isinstance(views, str):
         raise DcganError(f"views is '{views}': must be a list of {', '.join(VIEWS)}")
     for name in views:
         if name not in VIEWS:
             raise one_of("view", name, VIEWS)
-    moves = _MOVES if "shifted" in views else _MOVES[:1]
-    mirrors = (False, True) if "mirrored" in views else (False,)
-    return [
-        partial(_copy, down=down, right=right, mirrored=mirrored)
-        for down, right in moves
-        for mirrored in mirrors
-    ]
-
-
-def averaged(
-    features: Callable[..., NDArray[np.float32]], views: Sequence[str]
-) -> Callable[..., NDArray[np.float32]]:
-    """The mean of the features, float32 (N, d), of each picture's copies; progress begins anew with each copy."""
-    made = copies(views)
-
-    def mean(images: Images, progress: Progress | None = None) -> NDArray[np.float32]:
-        total = features(images, progress)
-        for copy in made[1:]:
-            total += features(copy(images), progress)
-        total /= len(made)
-        return total
-
-    return mean
 
 
 def _copy(images: Images, down: int, right: int, mirrored: bool) -> Images:
