@@ -1,8 +1,8 @@
 """Few labels and the features of trained discriminators: what reducing, mirroring, shifting, joining and neighbours
-add, and k-means' features beside them.
+add, k-means' features beside them, and a student of them all.
 
     python benchmarks/few_labels.py fashion-mnist runs/linear-probe/fashion-mnist-0 runs/linear-probe/fashion-mnist-1
-    … --kmeans-units 800
+    … --kmeans-units 800 --students 5
 
 The protocol of `dcgan probe --labels-per-class 100`, with the same draws: C on held-out training pictures, the mean
 over draws, tested on the test split. What is fitted without labels sees all training pictures. The features of a run
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from dcgan import api
-from dcgan.analysis.probe.controls import Features
+from dcgan.analysis.probe.controls import Features, pixels
 from dcgan.analysis.probe.kmeans import fit_kmeans
 from dcgan.analysis.probe.layers import model_features
 from dcgan.analysis.probe.neighbours import Neighbours
-from dcgan.analysis.probe.probe import CHOOSING_DRAWS, Split, draw, held_out, probe_few
+from dcgan.analysis.probe.probe import CHOOSING_DRAWS, Probed, Split, draw, held_out, probe_few
+from dcgan.analysis.probe.student import probe_student
 from dcgan.analysis.probe.svm import Scale, fit
 from dcgan.analysis.probe.views import VIEWS
 from dcgan.data import Dataset, open_dataset
@@ -104,24 +105,45 @@ def main() -> None:
     parser.add_argument(
         "--kmeans-units", type=int, default=0, help="join k-means' features too, of so many means"
     )
+    parser.add_argument(
+        "--students",
+        type=int,
+        default=0,
+        help="teach a student on so many draws, ten minutes of one thread each",
+    )
     options = parser.parse_args()
     sets = [open_dataset(options.data, split=split) for split in ("train", "test")]
     began = time.monotonic()
+
+    kept: list[Pair] = []
 
     def split_of(pair: Pair) -> Split:
         labels = [data.labels if data.labels is not None else np.zeros(0, np.int64) for data in sets]
         return Split(pair[0], labels[0], pair[1], labels[1], len(sets[0].classes))
 
-    def row(name: str, pair: Pair, near: bool = False) -> float:
-        split = split_of(pair)
-        neighbours = Neighbours.of(split.train, split.test, NEIGHBOURS) if near else None
-        found = probe_few(name, split, PER_CLASS, options.draws, neighbours=neighbours)
+    def told(found: Probed) -> None:
         accuracy = f"{100 * found.accuracy:.2f} ± {100 * found.interval:.2f}"
-        print(f"| {name} | {found.numbers:,} | {accuracy} | {time.monotonic() - began:.0f} |", flush=True)
-        return found.c
+        draws = "" if len(found.draws) == options.draws else f", {len(found.draws)} draws"
+        print(
+            f"| {found.features}{draws} | {found.numbers:,} | {accuracy} | {time.monotonic() - began:.0f} |",
+            flush=True,
+        )
+
+    def row(name: str, pair: Pair) -> Probed:
+        found = probe_few(name, split_of(pair), PER_CLASS, options.draws)
+        told(found)
+        return found
+
+    def near(pair: Pair) -> tuple[Probed, Neighbours]:
+        """What neighbours add."""
+        split = split_of(pair)
+        neighbours = Neighbours.of(split.train, split.test, NEIGHBOURS)
+        name = f"… with {NEIGHBOURS} neighbours"
+        found = probe_few(name, split, PER_CLASS, options.draws, neighbours=neighbours)
+        told(found)
+        return found, neighbours
 
     print("| features | numbers | accuracy, % | s |\n|---|---:|---:|---:|")
-    kept: list[Pair] = []
     for path in options.runs:
         model = api.open_run(path).model(start="last")
         if options.earlier:
@@ -129,26 +151,43 @@ def main() -> None:
             row(f"{path}: every layer", plain)
             components = reduced(plain, options.components)
             del plain
-            c = row("… its components", components)
+            c = row("… its components", components).c
             for share in SHARES if not kept else ():
                 accuracies = self_trained(split_of(components), c, share)
-                told = f"{100 * np.mean(accuracies):.2f}, {len(accuracies)} draws"
-                print(f"| … self-trained, {share:.0%} | {options.components:,} | {told} | |", flush=True)
+                mean = f"{100 * np.mean(accuracies):.2f}, {len(accuracies)} draws"
+                print(f"| … self-trained, {share:.0%} | {options.components:,} | {mean} | |", flush=True)
             mirrored = reduced(rows(model_features(model, views=["mirrored"]), sets), options.components)
             row("… mirrored too", mirrored)
         kept.append(reduced(rows(model_features(model, views=VIEWS), sets), options.components))
         row(f"{path}: components, mirrored and shifted", kept[-1])
-        row(f"… with {NEIGHBOURS} neighbours", kept[-1], near=True)
-    if len(kept) > 1:
-        row(f"all {len(kept)}", joined(kept))
-        row(f"… with {NEIGHBOURS} neighbours", joined(kept), near=True)
+        last = near(kept[-1])
     if options.kmeans_units:
         means = fit_kmeans(sets[0].images, options.kmeans_units, views=VIEWS)
         kept.append(reduced(rows(means, sets), options.components))
         row("k-means alone, likewise", kept[-1])
-        row(f"… with {NEIGHBOURS} neighbours", kept[-1], near=True)
+        near(kept[-1])
+    if len(kept) > 1:
         row(f"all {len(kept)}", joined(kept))
-        row(f"… with {NEIGHBOURS} neighbours", joined(kept), near=True)
+        last = near(joined(kept))
+    if not options.students:
+        return
+    split, pictures = split_of(joined(kept)), (sets[0].images, sets[1].images)
+    found, neighbours = last
+    with_student = probe_student(
+        model, split, pictures, neighbours, found.c, PER_CLASS, options.students, mirrored=True, tell=print
+    )
+    told(with_student)
+    known = probe_few("pixels", split_of(rows(pixels, sets)), PER_CLASS, options.students)
+    told(known)
+    alone, both, theirs = (
+        100 * np.array(draws) for draws in (with_student.facts["alone"], with_student.draws, known.draws)
+    )
+    for name, draws in (
+        ("student alone", alone),
+        ("with a student", both),
+        ("above the pixels", both - theirs),
+    ):
+        print(f"{name}: {draws.mean():.2f} of {', '.join(f'{one:.2f}' for one in draws)}")
 
 
 if __name__ == "__main__":

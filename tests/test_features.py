@@ -175,6 +175,8 @@ def test_probe_from_the_command_line(trained: dcgan.Run, command: Command) -> No
         "4",
         "--neighbours",
         "3",
+        "--student",
+        "2",
         "--views",
         "shifted",
         "--out",
@@ -184,13 +186,19 @@ def test_probe_from_the_command_line(trained: dcgan.Run, command: Command) -> No
     assert code == 0
     lines = said.splitlines()
     assert lines[0].startswith("features") and "50 labels" in lines[0]
-    assert [line.split()[0] for line in lines[1:6]] == ["tiny", "with", "pixels", "untrained", "kmeans"]
+    assert [line.split()[0] for line in lines[1:7]] == [
+        "tiny",
+        *["with"] * 2,
+        "pixels",
+        "untrained",
+        "kmeans",
+    ]
     assert "trained with labels" in told
     found = json.loads(Path("probe/probe.json").read_text())
-    kinds = ["tiny", "with 3 neighbours", "pixels", "untrained", "kmeans"]
+    kinds = ["tiny", "with 3 neighbours", "with a student", "pixels", "untrained", "kmeans"]
     assert [row["features"] for row in found["rows"]] == kinds
     assert all(len(row["draws"]) == 4 for row in found["rows"])
-    assert found["rows"][4]["numbers"] == 80
+    assert found["rows"][5]["numbers"] == 80
     assert found["rows"][0]["draws"] != found["rows"][1]["draws"]
     assert Path("probe/probe.png").read_bytes().startswith(b"\x89PNG")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +29,11 @@ from dcgan.analysis.probe.probe import (
     draw,
     enough_labels,
     held_out,
-    of_share,
+    mean_of,
     probe_all,
     probe_few,
 )
+from dcgan.analysis.probe.student import probe_student
 from dcgan.data import Dataset
 from dcgan.data.sampling import Stream, stream
 from dcgan.errors import DcganError, enough_memory, one_of
@@ -44,7 +44,7 @@ from dcgan.subject import not_seen
 
 Progress = Callable[[int, int], None]
 Tell = Callable[[str], None]
-MOST_NEIGHBOURS = 100
+MOST_NEIGHBOURS, MOST_STEPS = 100, 1_000_000
 TESTED_SHARE = 5
 """One picture in so many is kept for the test where the data has no test split."""
 
@@ -54,9 +54,10 @@ class Asked:
     """How to probe. per_class: labels of each class; None: all of them. draws: of so many labels.
 
     controls: of `CONTROLS`. layers, pool: as in `LayerFeatures`. units: means of k-means. trials: of the supervised
-    network's search. cnn_draws: on how many of the draws it is trained: each is a training. views: of `VIEWS`, for the
+    network's search. trained_draws: on how many of the draws it and the student are trained. views: of `VIEWS`, for the
     features of the model, the untrained networks and k-means. neighbours: with the answers of how many neighbours a
-    picture's is mixed in a second row; 0: no such row.
+    picture's is mixed in a second row; 0: no such row. student: in how many steps a network learns from these, for a
+    third row; 0: no such row.
     """
 
     per_class: int | None = None
@@ -66,9 +67,10 @@ class Asked:
     controls: Sequence[str] = QUICK
     units: int = 800
     trials: int = supervised.TRIALS
-    cnn_draws: int = 5
+    trained_draws: int = 5
     views: Sequence[str] = ()
     neighbours: int = 0
+    student: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -86,6 +88,10 @@ class Asked:
             raise DcganError(f"--neighbours is {self.neighbours}: must be from 0 to {MOST_NEIGHBOURS}")
         if self.neighbours and self.per_class is None:
             raise DcganError("--neighbours answer where labels are few: say how few, with --labels-per-class")
+        if not 0 <= self.student <= MOST_STEPS:
+            raise DcganError(f"--student is {self.student}: must be from 0 to {MOST_STEPS:,} steps")
+        if self.student and not self.neighbours:
+            raise DcganError("--student learns what classifier and neighbours say: give --neighbours too")
         if self.seed < 0:
             raise DcganError(f"--seed is {self.seed}: must be 0 or more")
 
@@ -134,7 +140,7 @@ def probe(
             train.images, asked.units, seed=asked.seed, views=asked.views, progress=progress
         ),
     }
-    yield from _probed(model.name, lambda: learned, train, test, asked, tell, progress, asked.neighbours)
+    yield from _probed(model.name, lambda: learned, train, test, asked, tell, progress, model)
     for control in (name for name in CONTROLS if name in asked.controls):
         if control == "cnn":
             yield _supervised(model, train, test, asked, tell, progress)
@@ -197,9 +203,9 @@ def _probed(
     asked: Asked,
     tell: Tell,
     progress: Progress | None,
-    near: int = 0,
+    own: Model | None = None,
 ) -> Iterator[Probed]:
-    """The row of these features, and, of so many neighbours, the row of these."""
+    """The row of these features, and, where they are those of `own`, those of its neighbours and its student."""
     tell(f"{name}: features")
     features = source()
     learned, tested = (features(data.images, progress) for data in (train, test))
@@ -209,16 +215,35 @@ def _probed(
         yield probe_all(name, split, seed=asked.seed, progress=progress)
         return
     yield probe_few(name, split, asked.per_class, asked.draws, seed=asked.seed, progress=progress)
-    if near:
-        tell(f"{name}: the {near} pictures nearest to each")
-        neighbours = Neighbours.of(split.train, split.test, near, progress)
-        yield probe_few(
-            f"with {near} neighbours",
+    if own is None or not asked.neighbours:
+        return
+    tell(f"{name}: the {asked.neighbours} pictures nearest to each")
+    neighbours = Neighbours.of(split.train, split.test, asked.neighbours, progress)
+    found = probe_few(
+        f"with {asked.neighbours} neighbours",
+        split,
+        asked.per_class,
+        asked.draws,
+        seed=asked.seed,
+        neighbours=neighbours,
+        progress=progress,
+    )
+    yield found
+    if asked.student:
+        draws = min(asked.trained_draws, asked.draws)
+        tell(f"{name}: a student that learns from these for {asked.student:,} steps, {draws} times")
+        yield probe_student(
+            own,
             split,
+            (train.images, test.images),
+            neighbours,
+            found.c,
             asked.per_class,
-            asked.draws,
+            draws,
+            mirrored="mirrored" in asked.views,
+            steps=asked.student,
             seed=asked.seed,
-            neighbours=neighbours,
+            tell=tell,
             progress=progress,
         )
 
@@ -246,15 +271,14 @@ def _supervised(
         return supervised.accuracy(network, train.images[choose], labels[choose], engine)
 
     best = supervised.search(score, asked.trials, seed, progress)
-    draws = 1 if asked.per_class is None else min(asked.cnn_draws, asked.draws)
+    draws = 1 if asked.per_class is None else min(asked.trained_draws, asked.draws)
     # With all labels it is trained once more, on those held out as well, as the other rows are.
     everything = np.arange(len(train))
     found = []
     for number in range(draws):
         which = everything if asked.per_class is None else drawn(CHOOSING_DRAWS + number)
         found.append(supervised.accuracy(trained(which, best), test.images, _labels(test), engine))
-    mean = float(np.mean(found))
-    half = 1.96 * float(np.std(found, ddof=1)) / math.sqrt(draws) if draws > 1 else of_share(mean, len(test))
+    mean, half = mean_of(found, len(test))
     given = len(train) if asked.per_class is None else asked.per_class * classes
     facts: dict[str, Any] = {"trials": asked.trials, "settings": best.as_json()}
     return Probed("cnn", 0, mean, half, 0.0, given, len(test), tuple(found), facts)

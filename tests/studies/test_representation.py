@@ -33,7 +33,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("dcgan.evaluation.classifier.MOST_PASSES", 2)
     monkeypatch.setattr("dcgan.analysis.probe.supervised.SEEN", 1_000)
     monkeypatch.setattr(linear_probe, "ASKED", Asked(controls=("pixels", "kmeans"), units=10))
-    few = Asked(per_class=5, draws=3, controls=("pixels", "cnn"), trials=2, cnn_draws=2)
+    few = Asked(per_class=5, draws=3, controls=("pixels", "cnn"), trials=2, trained_draws=2)
     monkeypatch.setattr(few_labels, "CONTROLS", few)
     monkeypatch.setattr(few_labels, "FEWER", Asked(per_class=2, draws=3, controls=("pixels",)))
 

@@ -54,20 +54,22 @@ class Neighbours:
         return Neighbours(_weighed(own, unit), _weighed(nearest(test, train, count), unit))
 
     @torch.inference_mode()
-    def answers(
-        self, machine: LinearSVM, train: Floats, test: Floats, known: Indices, labels: Indices
-    ) -> tuple[Indices, Indices]:
-        """Classes of all pictures of both, int64 (N,). known, labels: what the classifier learned from, whose answers
-        stay."""
-        first, asked = (_probabilities(machine, rows) for rows in (train, test))
-        at, count = torch.from_numpy(known), first.shape[1]
-        given = torch.nn.functional.one_hot(torch.from_numpy(labels), count).float()
+    def for_train(self, machine: LinearSVM, rows: Floats, known: Indices, labels: Indices) -> Tensor:
+        """Probabilities of the classes, float32 (N, classes). known, labels: what the classifier learned from, whose
+        answers stay."""
+        first, at = _probabilities(machine, rows), torch.from_numpy(known)
+        given = torch.nn.functional.one_hot(torch.from_numpy(labels), first.shape[1]).float()
         first[at] = given
         spread = first
         for _ in range(ROUNDS):
             spread = torch.lerp(first, _said(spread, self.train), SHARE)
             spread[at] = given
-        return spread.argmax(1).numpy(), torch.lerp(asked, _said(spread, self.test), SHARE).argmax(1).numpy()
+        return spread
+
+    @torch.inference_mode()
+    def for_test(self, machine: LinearSVM, rows: Floats, train: Tensor) -> Tensor:
+        """The same for the pictures of the test. train: what `for_train` says."""
+        return torch.lerp(_probabilities(machine, rows), _said(train, self.test), SHARE)
 
 
 def _weighed(found: tuple[Floats, Indices], unit: float) -> tuple[Tensor, Tensor]:

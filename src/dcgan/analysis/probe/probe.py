@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dcgan.analysis.probe.neighbours import Neighbours
 from dcgan.analysis.probe.svm import LinearSVM, Scale, fit, path
@@ -123,13 +124,10 @@ def probe_few(
     def right(machine: LinearSVM, own: NDArray[np.int64], *, held: bool) -> float:
         """The share that it finds of the pictures held out to choose by, or of the test's."""
         if neighbours is not None:
-            of_train, of_test = neighbours.answers(
-                machine, split.train, split.test, own, split.train_labels[own]
-            )
-            found, true = (
-                (of_train[choose], split.train_labels[choose]) if held else (of_test, split.test_labels)
-            )
-            return float((found == true).mean())
+            answers = neighbours.for_train(machine, split.train, own, split.train_labels[own])
+            if held:
+                return share(answers[choose], split.train_labels[choose])
+            return share(neighbours.for_test(machine, split.test, answers), split.test_labels)
         if held:
             return machine.accuracy(split.train[choose], split.train_labels[choose])
         return machine.accuracy(split.test, split.test_labels)
@@ -155,14 +153,35 @@ def probe_few(
         found.append(right(next(machines(own, [c])), own, held=False))
         if progress:
             progress(CHOOSING_DRAWS + number + 1, total)
-    mean = float(np.mean(found))
-    spread = (
-        1.96 * float(np.std(found, ddof=1)) / math.sqrt(draws)
-        if draws > 1
-        else of_share(mean, len(split.test))
-    )
+    return over_draws(name, split, found, c, per_class)
+
+
+def over_draws(
+    name: str,
+    split: Split,
+    found: Sequence[float],
+    c: float,
+    per_class: int,
+    facts: dict[str, Any] | None = None,
+) -> Probed:
+    """The row of the accuracies `found` of the draws."""
+    tested = len(split.test)
+    mean, interval = mean_of(found, tested)
     labels = per_class * split.classes
-    return Probed(name, split.train.shape[1], mean, spread, c, labels, len(split.test), tuple(found))
+    return Probed(name, split.train.shape[1], mean, interval, c, labels, tested, tuple(found), facts or {})
+
+
+def share(answers: Tensor, labels: NDArray[np.int64]) -> float:
+    """Of the pictures whose likeliest class is theirs, 0 … 1. answers: float32 (N, classes)."""
+    return float((answers.argmax(1).numpy() == labels).mean())
+
+
+def mean_of(found: Sequence[float], tested: int) -> tuple[float, float]:
+    """The mean of the draws' accuracies, each on `tested` pictures, and half of its 95 % interval."""
+    mean = float(np.mean(found))
+    if len(found) == 1:
+        return mean, of_share(mean, tested)
+    return mean, 1.96 * float(np.std(found, ddof=1)) / math.sqrt(len(found))
 
 
 def held_out(count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
