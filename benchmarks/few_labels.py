@@ -109,7 +109,7 @@ def main() -> None:
         "--students",
         type=int,
         default=0,
-        help="teach a student on so many draws, ten minutes of one thread each",
+        help="teach a student on so many draws, four minutes each",
     )
     options = parser.parse_args()
     sets = [open_dataset(options.data, split=split) for split in ("train", "test")]

@@ -44,7 +44,7 @@ def probe(
         int,
         typer.Option(
             help="With neighbours, also: a network that starts from the discriminator's layers learns their answers "
-            "from distorted pictures in so many steps, on five of the draws; 0: no. 2000 are ten minutes a draw. "
+            "from distorted pictures in so many steps, on five of the draws; 0: no. 2000 take four minutes a draw. "
             "Classes are taken to be equally frequent."
         ),
     ] = 0,
