@@ -109,6 +109,22 @@ def test_a_student_corrects_its_teacher(model: Model, digits: Dataset) -> None:
     assert torch.allclose(both, (found[:8] + other) / 2, atol=1e-5)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_student_sees_mirrored_pictures_only_where_they_show_the_same(
+    model: Model, digits: Dataset, mirrored: bool
+) -> None:
+    """Bright on the left, bright on the right: two classes, of which one is the other's mirror image."""
+    images = digits.images[:400] // 4
+    side = np.arange(400) % 2
+    images[side == 0, ..., :4] += 190
+    images[side == 1, ..., 4:] += 190
+    answers = torch.nn.functional.one_hot(torch.from_numpy(side), 2).float()
+    network = taught(model, images, answers, np.arange(20), mirrored=mirrored, steps=60)
+    found = probabilities(network, images, model.engine, mirrored=False)
+    sure = float(found[torch.arange(400), torch.from_numpy(side)].mean())
+    assert 0.4 < sure < 0.6 if mirrored else sure > 0.9
+
+
 def test_the_row_is_teacher_and_student_together(model: Model, digits: Dataset) -> None:
     assert digits.labels is not None
     x = controls.pixels(digits.images)

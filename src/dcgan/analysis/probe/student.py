@@ -72,12 +72,11 @@ def taught(
 ) -> Supervised:
     """A network with D's layers, and its weights to begin with, that learned `answers`: the moving average.
 
-    images: uint8 (N, C, H, W). answers: float32 (N, classes), rows of sum 1, what is true for those in `known`.
+    images: uint8 (N, C, H, W). answers: float32 (N, classes), rows of sum 1, one 1 for those in `known`: it stays.
     mirrored: whether a mirrored picture shows the same. A function of all these and the seed.
     """
     engine, classes = model.engine, answers.shape[1]
     wanted, _ = balanced(nn.functional.normalize(answers**SHARPNESS, p=1))
-    wanted[known] = answers[known]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, 0, 0))
         network = Supervised(model.recipe, classes, DROPOUT)
