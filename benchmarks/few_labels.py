@@ -115,8 +115,6 @@ def main() -> None:
     sets = [open_dataset(options.data, split=split) for split in ("train", "test")]
     began = time.monotonic()
 
-    kept: list[Pair] = []
-
     def split_of(pair: Pair) -> Split:
         labels = [data.labels if data.labels is not None else np.zeros(0, np.int64) for data in sets]
         return Split(pair[0], labels[0], pair[1], labels[1], len(sets[0].classes))
@@ -144,6 +142,7 @@ def main() -> None:
         return found, neighbours
 
     print("| features | numbers | accuracy, % | s |\n|---|---:|---:|---:|")
+    kept: list[Pair] = []
     for path in options.runs:
         model = api.open_run(path).model(start="last")
         if options.earlier:

@@ -78,7 +78,7 @@ def taught(
     engine, classes = model.engine, answers.shape[1]
     wanted, _ = balanced(nn.functional.normalize(answers**SHARPNESS, p=1))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed, 0, 0))
+        engine.seed(torch_seed(seed, 0, 0))
         network = Supervised(model.recipe, classes, DROPOUT)
         network.hidden.load_state_dict(model.discriminator.state_dict())
         network.requires_grad_(True).train()
@@ -98,7 +98,7 @@ def taught(
         for step in range(steps):
             draw = stream(Stream.ANALYSIS, seed, 28, step)
             which = np.concatenate([sampler.indices(step), draw.choice(known, KNOWN)])
-            torch.manual_seed(torch_seed(seed, step, 1))
+            engine.seed(torch_seed(seed, step, 1))
             seen = distorted(
                 engine.scaled(engine.tensor(images[which])), torch.default_generator, mirrored=mirrored
             )

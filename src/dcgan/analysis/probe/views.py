@@ -16,7 +16,6 @@ from dcgan.errors import DcganError, one_of
 
 Images = NDArray[np.uint8]
 Copy = Callable[[Images], Images]
-Progress = Callable[[int, int], None]
 
 VIEWS = ("shifted", "mirrored")
 """Moved by one pixel each way, its edge continued; left and right exchanged, which letters and digits do not bear."""
