@@ -18,10 +18,11 @@ from dcgan.data.sampling import BLOCK, generation_block, generation_labels
 from dcgan.errors import DcganError, enough_memory
 from dcgan.generated import Block, Generated
 from dcgan.networks import build_networks, take_statistics
-from dcgan.networks.convolution import convolution_weights, freeze
+from dcgan.networks.convolution import freeze
 from dcgan.networks.layers import TwoParts
 from dcgan.objectives import objective
 from dcgan.portable import Portable, read_portable, write_portable
+from dcgan.portions import Portions
 from dcgan.recipe import Recipe
 from dcgan.training.checkpoint import Damaged
 from dcgan.training.engine import Engine, to_uint8
@@ -31,12 +32,6 @@ from dcgan.training.threads import in_order
 T = TypeVar("T")
 Asked = NDArray[np.int64] | NDArray[np.float32] | None
 
-UNIT, LIGHT = 16, 1_000_000
-"""A body of fewer weights than `LIGHT` is given 16 maps at a time: with 8 a quarter more of the time goes into reading
-its weights, with 64 into memory fresh from the system, and the first picture waits for as many. A heavier body gets all
-64 of a block."""
-
-
 REDRAWN = 512
 """Designs whose encodings give G its statistics for reconstructions."""
 
@@ -45,8 +40,9 @@ class Model:
     """The averaged generator and the discriminator of a run, in evaluation mode and float32.
 
     Image i of seed s is the same pixels however many are made. z goes through the generator's head in fixed blocks of
-    64 and through its body in fixed parts of them, so that no kernel sees another shape; on a CPU one thread computes
-    a block, so that no sum is split; and batch norm uses stored statistics.
+    64 and through its body in fixed parts of them, so that no kernel sees another shape but one that was found to give
+    the same bits (`Portions`); on a CPU one thread computes a block, so that no sum is split; and batch norm uses
+    stored statistics.
     """
 
     def __init__(
@@ -73,8 +69,7 @@ class Model:
         for role, module in self.networks.items():
             module.load_state_dict(part(tensors, role))
             freeze(self.engine.place(module))
-        light = self.engine.device.type == "cpu" and convolution_weights(self.generator) < LIGHT
-        self.unit = UNIT if light else BLOCK
+        self.portions = Portions(self.generator, recipe, self.engine)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -207,7 +202,7 @@ class Model:
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """A block's first `size` images or a few more, and, where all of them are made, their scores."""
         y = None if labels is None else self.engine.tensor(labels)
-        generator, unit = cast("TwoParts", drawn_by or self.generator), self.unit
+        generator, unit = cast("TwoParts", drawn_by or self.generator), self.portions.of(size)
         maps = generator.head(self.engine.tensor(z), y)
         pixels = np.concatenate(
             [to_uint8(generator.body(maps[at : at + unit])) for at in range(0, size, unit)]

@@ -12,7 +12,8 @@ import torch
 
 from dcgan.data.sampling import BLOCK
 from dcgan.errors import DcganError
-from dcgan.model import UNIT, Model
+from dcgan.model import Model
+from dcgan.portions import FEW, MANY
 from dcgan.run import Run
 
 from .tiny import ENGINE, digits, tiny, trained, untrained
@@ -58,20 +59,41 @@ def test_more_threads_make_the_same_bits(model: Model) -> None:
 
 
 def test_the_first_images_wait_for_no_others(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.generate(1)  # whether eight have the bits of many is asked once
     seen = bodies(model, monkeypatch)
     model.generate(1)
-    assert seen == [UNIT]
+    assert seen == [FEW]
     seen.clear()
-    model.generate(BLOCK + UNIT + 1)
-    assert seen == [UNIT] * (BLOCK // UNIT + 2)
+    model.generate(BLOCK + FEW + 1)
+    assert seen == [MANY] * (BLOCK // MANY + 1)
+    seen.clear()
+    model.decode(model.latents([(5, 3)])[0], np.array([1]))
+    assert seen == [FEW]
 
 
-def test_a_heavy_body_sees_a_whole_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = tiny(digits(10, labelled=False), 1, g_maps=256)
-    model = untrained(recipe)
+def test_few_are_computed_alone_only_where_they_have_the_bits_of_many(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body: Any = model.generator.body
+    whole = model.generate(BLOCK, seed=2).images
+
+    def by_count(maps: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(body(maps)) * (1 if len(maps) == MANY else 0.9)
+
+    monkeypatch.setattr(model.generator, "body", by_count)
+    assert model.generate(3, seed=2).images.tobytes() == whole[:3].tobytes()
+    assert model.portions.few == MANY
+
+
+def test_a_heavy_body_sees_a_whole_block_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = untrained(tiny(digits(10, labelled=False), 1, g_maps=256))
+    whole = model.generate(FEW + 1).images
+    assert model.generate(1).images.tobytes() == whole[:1].tobytes()
     seen = bodies(model, monkeypatch)
-    model.generate(1)
+    model.generate(FEW + 1)
     assert seen == [BLOCK]
+    model.generate(1)
+    assert seen == [BLOCK, model.portions.few]
 
 
 def test_a_stream_does_not_score(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
