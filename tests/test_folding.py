@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dcgan.networks import folding, take_statistics
+from dcgan.networks import build_networks, folding, take_statistics
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps, freeze
 from dcgan.networks.layers import TwoParts
+from dcgan.presets import preset
 from dcgan.recipe import Recipe
 from dcgan.training.engine import Engine
 from test_stages import VARIANTS, built
@@ -93,6 +94,24 @@ def test_other_numbers_are_folded_anew() -> None:
         assert torch.equal(network(x, labels), first), "a copy's statistics are its own"
         network.load_state_dict(other.state_dict())
         assert torch.allclose(network(x, labels), second, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [3, 300])
+def test_what_a_class_adds_is_computed_once_where_that_is_less_to_keep(classes: int) -> None:
+    recipe = preset("fast-28").recipe.with_changes({"g_maps": 4, "d_maps": 4}).for_data((28, 28), 1, classes)
+    network = used(build_networks(recipe)["generator"])
+    z, labels = torch.randn(4, recipe.z_dim), torch.tensor([0, 2, 1, classes - 1])
+    mixtures = torch.rand(4, classes) / classes
+    with torch.no_grad():
+        plain = [network(z, kind) for kind in (labels, mixtures)]
+    freeze(network)
+    with torch.inference_mode():
+        for kind, before in zip((labels, mixtures), plain, strict=True):
+            assert (network(z, kind) - before).abs().max() < 2e-5
+        (one,) = [part.folded[1] for part in network.modules() if isinstance(part, Maps) and part.folded]
+        assert isinstance(one, folding._ByPlace) and (one.added is not None) == (classes == 3)
+        cast(nn.Embedding, network.classes).weight[2] += 1
+        assert not torch.allclose(network(z, labels)[1], plain[0][1], atol=1e-3), "a changed class is seen"
 
 
 def test_first_maps_lie_channels_last_and_need_no_copy() -> None:

@@ -22,7 +22,7 @@ from dcgan.networks.convolution import freeze
 from dcgan.networks.layers import TwoParts
 from dcgan.objectives import objective
 from dcgan.portable import Portable, read_portable, write_portable
-from dcgan.portions import Portions
+from dcgan.portions import FEW, Portions
 from dcgan.recipe import Recipe
 from dcgan.training.checkpoint import Damaged
 from dcgan.training.engine import Engine, to_uint8
@@ -201,8 +201,11 @@ class Model:
         drawn_by: nn.Module | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """A block's first `size` images or a few more, and, where all of them are made, their scores."""
+        unit = self.portions.of(size)
+        if unit == FEW:
+            z, labels = z[:FEW], None if labels is None else labels[:FEW]
         y = None if labels is None else self.engine.tensor(labels)
-        generator, unit = cast("TwoParts", drawn_by or self.generator), self.portions.of(size)
+        generator = cast("TwoParts", drawn_by or self.generator)
         maps = generator.head(self.engine.tensor(z), y)
         pixels = np.concatenate(
             [to_uint8(generator.body(maps[at : at + unit])) for at in range(0, size, unit)]

@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from dcgan.data.sampling import BLOCK, generation_block
 from dcgan.networks.convolution import convolution_weights
@@ -20,7 +21,7 @@ its weights, with 64 into memory fresh from the system. A heavier body gets all 
 
 
 class Portions:
-    """Of one frozen generator. many: maps at a time where more than eight are wanted."""
+    """Of one frozen generator. many: maps at a time where more than eight are wanted, of a head that sees all 64."""
 
     def __init__(self, generator: nn.Module, recipe: Recipe, engine: Engine) -> None:
         self.generator, self.recipe, self.engine = cast("TwoParts", generator), recipe, engine
@@ -34,16 +35,27 @@ class Portions:
     @cached_property
     @torch.inference_mode()
     def few(self) -> int:
-        """Maps at a time where no more than eight are wanted: eight, if every design of a block has the bits among
-        eight that it has among many; else as many.
+        """Maps at a time where no more than eight are wanted: eight, which are then all that the head computes, if
+        every design of a block has the bits among eight that it has among many; else as many.
 
         A design is to be the same pixels however many are made. The kernels of a CPU add up in an order that may depend
         on how many there are: here it did for four maps and fewer, and not for eight and more. So they are asked once.
         """
-        recipe, body = self.recipe, self.generator.body
+        recipe, generator = self.recipe, self.generator
         z = self.engine.tensor(generation_block(0, 0, recipe.z_dim, recipe.prior))
-        labels = torch.arange(BLOCK) % recipe.classes if recipe.conditional else None
-        for maps in self.generator.head(z, labels).split(self.many):
-            if not torch.equal(torch.cat([body(few) for few in maps.split(FEW)]), body(maps)):
-                return self.many
-        return FEW
+        kinds: list[Tensor | None] = [None]
+        if recipe.conditional:
+            classes = torch.arange(BLOCK) % recipe.classes
+            kinds = [
+                classes,
+                (z[:, :1].sigmoid() * one_hot(classes, recipe.classes)),
+            ]  # and a mixture of classes
+
+        def made(labels: Tensor | None, together: int, at_once: int) -> Tensor:
+            """All 64, by a head that sees `together` and a body that sees `at_once`."""
+            wanted = [None] * BLOCK if labels is None else torch.split(labels, together)
+            heads = [generator.head(*some) for some in zip(torch.split(z, together), wanted, strict=False)]
+            return torch.cat([generator.body(maps) for head in heads for maps in torch.split(head, at_once)])
+
+        same = all(torch.equal(made(kind, FEW, FEW), made(kind, BLOCK, self.many)) for kind in kinds)
+        return FEW if same else self.many

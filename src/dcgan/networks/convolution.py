@@ -32,7 +32,7 @@ class Maps(nn.Unflatten):
 
     rewrite = False
     frozen = False
-    folded: tuple[tuple[object, ...], nn.Module] | None = None
+    folded: tuple[tuple[object, ...], object] | None = None
 
     def __init__(self, maps: int, height: int, width: int) -> None:
         super().__init__(1, (maps, height, width))
@@ -50,7 +50,7 @@ class _Rewritten:
     """Compute in float32 whatever the precision around it."""
     frozen = False
     """The weights are trained no more. It cannot be told from them: fused Adam leaves a weight's version as it was."""
-    folded: tuple[tuple[object, ...], nn.Module] | None = None
+    folded: tuple[tuple[object, ...], object] | None = None
     """This layer and the batch norm after it as one (`folding`), and of which numbers."""
     _kept: tuple[tuple[object, ...], Tensor] | None = None
 

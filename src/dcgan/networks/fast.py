@@ -11,7 +11,6 @@ from functools import partial
 from itertools import pairwise
 from typing import TypedDict
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -108,18 +107,7 @@ class Generator(nn.Module):
         return self.body(self.head(z, labels))
 
     def head(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        if self.classes is not None and labels is not None:
-            z = torch.cat([z, self.condition(labels)], 1)
-        return projected(self.project, self.first, self.norms[0], z).relu_()  # type: ignore[arg-type]
-
-    def condition(self, labels: Tensor) -> Tensor:
-        """What stands beside z, (N, z_dim): of classes, int64 (N,), or of mixtures of them, float (N, classes)."""
-        if self.classes is None:
-            raise ValueError("a generator without classes has no condition")
-        if labels.is_floating_point():
-            return labels @ self.classes.weight
-        vectors: Tensor = self.classes(labels)
-        return vectors
+        return projected(self.project, self.first, self.norms[0], z, self.classes, labels).relu_()  # type: ignore[arg-type]
 
     def body(self, x: Tensor) -> Tensor:
         return through(self.stages(), x)

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from dcgan.networks.convolution import Layer, Maps
 
 
 class _Keeper(Protocol):
     frozen: bool
-    folded: tuple[tuple[object, ...], nn.Module] | None
+    folded: tuple[tuple[object, ...], object] | None
 
 
 M = TypeVar("M", bound=nn.Module)
+R = TypeVar("R")
 
 
 def normed(layer: Callable[[Tensor], Tensor], norm: nn.Module, x: Tensor) -> Tensor:
@@ -33,15 +35,35 @@ def normed(layer: Callable[[Tensor], Tensor], norm: nn.Module, x: Tensor) -> Ten
     return maps
 
 
-def projected(dense: nn.Linear, maps: Maps, norm: nn.BatchNorm2d, z: Tensor) -> Tensor:
-    """norm(maps(dense(z))): z (N, inputs) → (N, C, H, W); of frozen maps, and where no gradient is wanted, one product
-    whose numbers come in the order in which channels-last maps lie in memory."""
-    if not (maps.rewrite and _folds(maps, dense, norm)):
-        y: Tensor = norm(maps(dense(z)))
-        return y
-    one = _kept(maps, dense, norm, _by_place)
-    count, height, width = maps.unflattened_size
-    return linear(z, one.weight, one.bias).view(-1, height, width, count).permute(0, 3, 1, 2)
+def projected(
+    dense: nn.Linear,
+    maps: Maps,
+    norm: nn.BatchNorm2d,
+    z: Tensor,
+    classes: nn.Embedding | None,
+    labels: Tensor | None,
+) -> Tensor:
+    """norm(maps(dense([z, condition]))): z (N, z_dim) → (N, C, H, W), with the condition of `labels` beside z.
+
+    Of frozen maps, and where no gradient is wanted, one product whose numbers come in the order in which channels-last
+    maps lie in memory; what a class adds to it is computed once.
+    """
+    if maps.rewrite and _folds(maps, dense, norm):
+        count, height, width = maps.unflattened_size
+        one = _kept(maps, dense, norm, partial(_by_place, classes=classes), classes)
+        return one(z, labels).view(-1, height, width, count).permute(0, 3, 1, 2)
+    if classes is not None and labels is not None:
+        z = torch.cat([z, condition(classes, labels)], 1)
+    y: Tensor = norm(maps(dense(z)))
+    return y
+
+
+def condition(classes: nn.Embedding, labels: Tensor) -> Tensor:
+    """What stands beside z, (N, width): of classes, int64 (N,), or of mixtures of them, float (N, classes)."""
+    if labels.is_floating_point():
+        return labels @ classes.weight
+    vectors: Tensor = classes(labels)
+    return vectors
 
 
 def _folds(keeper: _Keeper, layer: nn.Module, norm: nn.BatchNorm2d) -> bool:
@@ -54,9 +76,16 @@ def _folds(keeper: _Keeper, layer: nn.Module, norm: nn.BatchNorm2d) -> bool:
     )
 
 
-def _kept(keeper: _Keeper, layer: M, norm: nn.BatchNorm2d, fold: Callable[[M, Tensor, Tensor], M]) -> M:
-    """Both as one, kept until a number of either changes."""
-    numbers = *layer._parameters.values(), *norm._parameters.values(), *norm._buffers.values()
+def _kept(
+    keeper: _Keeper,
+    layer: M,
+    norm: nn.BatchNorm2d,
+    fold: Callable[[M, Tensor, Tensor], R],
+    beside: nn.Embedding | None = None,
+) -> R:
+    """All as one, kept until a number of any changes."""
+    parts = (layer, norm) if beside is None else (layer, norm, beside)
+    numbers = [number for part in parts for number in (*part._parameters.values(), *part._buffers.values())]
     key = tuple([None if number is None else (number.data_ptr(), number._version) for number in numbers])
     kept = keeper.folded  # another thread may be about to replace it
     if kept is None or kept[0] != key:
@@ -80,14 +109,37 @@ def _convolution(layer: Layer, scale: Tensor, shift: Tensor) -> Layer:
     return _with(layer, layer.weight * scale.view(outputs), bias)
 
 
-def _by_place(dense: nn.Linear, scale: Tensor, shift: Tensor) -> nn.Linear:
+@dataclass(frozen=True)
+class _ByPlace:
+    """dense: from [z, condition], or from z alone where `added`, (classes, P·C), is what each class adds to it."""
+
+    dense: nn.Linear
+    classes: nn.Embedding | None
+    added: Tensor | None
+
+    def __call__(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        if self.classes is None or labels is None:
+            return self.dense(z)  # type: ignore[no-any-return]
+        if self.added is None:
+            return self.dense(torch.cat([z, condition(self.classes, labels)], 1))  # type: ignore[no-any-return]
+        added = labels @ self.added if labels.is_floating_point() else self.added[labels]
+        return self.dense(z).add_(added)  # type: ignore[no-any-return]
+
+
+def _by_place(dense: nn.Linear, scale: Tensor, shift: Tensor, classes: nn.Embedding | None) -> _ByPlace:
     """A dense layer to C maps of P places, whose outputs come place by place."""
     maps = len(scale)
     weight = dense.weight.view(maps, -1, dense.in_features) * scale.view(-1, 1, 1)  # (C, P, inputs)
     bias = shift.view(-1, 1).expand(-1, weight.shape[1])
     if dense.bias is not None:
         bias = dense.bias.view(maps, -1) * scale.view(-1, 1) + bias
-    return _with(dense, weight.transpose(0, 1).flatten(0, 1), bias.t().flatten())
+    weight, bias = weight.transpose(0, 1).flatten(0, 1), bias.t().flatten()
+    if (
+        classes is None or classes.num_embeddings > dense.in_features
+    ):  # more to keep than the weights themselves
+        return _ByPlace(_with(dense, weight, bias), classes, None)
+    z_dim = dense.in_features - classes.embedding_dim
+    return _ByPlace(_with(dense, weight[:, :z_dim], bias), classes, classes.weight @ weight[:, z_dim:].t())
 
 
 def _with(layer: M, weight: Tensor, bias: Tensor) -> M:
