@@ -43,10 +43,6 @@ ENTRIES = {
     "fast-28-classes": Entry("fast-28", 1, CLASSES),
     "fast-32": Entry("fast-32", 3),
     "fast-64": Entry("fast-64", 3),
-    **{
-        name: Entry(name, row.channels)
-        for name, row in PRESETS.items()
-        if not row.labels and row.recipe.method == "adversarial"
-    },
+    **{name: Entry(name, row.channels) for name, row in PRESETS.items() if not row.labels},
 }
 SKETCH, PEER_PRESET = "sketch", "fashion-2020"

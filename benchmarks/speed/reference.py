@@ -40,22 +40,24 @@ class Reference:
             "generator": adam(self.generator, recipe.g_lr, recipe),
             "discriminator": adam(self.discriminator, recipe.d_lr, recipe),
         }
+        if "encoder" in self.networks:
+            self.optimizers["encoder"] = adam(self.networks["encoder"], recipe.g_lr, recipe)
         self.average = copy.deepcopy(self.generator).requires_grad_(False) if recipe.ema else None
         self.loss_d, self.loss_g = LOSSES[recipe.objective]
         self.normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
         self.number = 0
         orders = {"d-then-g": self._d_then_g, "together": self._together, "in-turn": self._in_turn}
-        self._step = orders[recipe.updates]
+        self._step = self._regularized if recipe.method == "regularized" else orders[recipe.updates]
         if not self._can(recipe):
             raise ValueError(f"{recipe.preset}: the plain reference has no such step")
 
     def _can(self, recipe: Recipe) -> bool:
         """Whether this script does all that the recipe asks for."""
         simple = recipe.gamma == 0 and recipe.d_batches == "separate" and recipe.objective != "relativistic"
+        regularized = recipe.method == "regularized"
         return (
-            recipe.method == "adversarial"
-            and not recipe.flip
-            and (recipe.updates == "d-then-g" or simple)
+            not recipe.flip
+            and (simple or (recipe.updates == "d-then-g" and not regularized))
             and not (recipe.gamma and self.normed)
         )
 
@@ -92,9 +94,7 @@ class Reference:
                 self.discriminator(real, labels) if self.recipe.objective == "relativistic" else fake_out
             )
             loss_g = self.loss_g(real_out, fake_out)
-        self.optimizers["generator"].zero_grad()
-        loss_g.backward()
-        self._apply("generator", self.number)
+        self._descend("generator", loss_g)
         self.discriminator.requires_grad_(True)
         return loss_d, loss_g
 
@@ -127,6 +127,44 @@ class Reference:
         self._apply("generator", turn)
         self.discriminator.requires_grad_(True)
         return None, loss_g
+
+    def _regularized(self, real: Tensor, labels: Tensor | None, z: Tensor) -> Losses:
+        """D steps; then, twice, E by BCE(D(G(E(x))), 1) + λ‖x − G(E(x))‖², and G by BCE(D(G(z)), 1) + the same.
+
+        What only the other would need has no gradient; batch norm sees each pass all the same.
+        """
+        fake = self.generator(z, labels)
+        loss_d = self._train_discriminator(real, fake.detach(), labels, self.number)
+        encoder = self.networks["encoder"]
+        self.discriminator.requires_grad_(False)
+        for number in range(2):
+            if number:
+                fake = self.generator(z, labels)
+            self.generator.requires_grad_(False)
+            self._descend("encoder", self._loss_e(real, labels, encoder(real)))
+            self.generator.requires_grad_(True)
+            with torch.no_grad():
+                found = encoder(real)
+            again = self._loss_e(real, labels, found)
+            fake_out = self.discriminator(fake, labels)
+            loss_g: Tensor = self.loss_g(fake_out, fake_out)
+            self._descend("generator", loss_g + again)
+        self.discriminator.requires_grad_(True)
+        return loss_d, loss_g
+
+    def _loss_e(self, real: Tensor, labels: Tensor | None, found: Tensor) -> Tensor:
+        """How D takes G's pictures of the z that were found for `real`, and how far they are from them."""
+        drawn = self.generator(found, labels)
+        out = self.discriminator(drawn, labels)
+        squares = (real - drawn).square()
+        error = squares.sum((1, 2, 3)).mean() if self.recipe.reduction == "sum" else squares.mean()
+        loss: Tensor = self.loss_g(out, out) + self.recipe.reconstruction * error
+        return loss
+
+    def _descend(self, role: str, loss: Tensor) -> None:
+        self.optimizers[role].zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._apply(role, self.number)
 
     def _train_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor | None, turn: int) -> Tensor:
         """D's step; every few steps with γ/2 · (E‖∇D(x)‖² + E‖∇D(G(z))‖²), which takes the same forward pass."""
@@ -229,7 +267,7 @@ def assert_plain(reference: Reference) -> None:
     recipe = reference.recipe
     labels = None if reference.labels is None else reference.labels[:2]
     z = torch.zeros(2, recipe.z_dim, device=reference.images.device)
-    inputs = {"generator": z, "discriminator": reference.images[:2]}
+    inputs = {"generator": z, "discriminator": reference.images[:2], "encoder": reference.images[:2]}
     for role, network in reference.networks.items():
         for name, module in network.named_modules():
             where = f"{recipe.preset}: {role}.{name} is not plain"

@@ -276,6 +276,16 @@ def test_live_a_finding_appears_once_and_clears() -> None:
     assert cleared == ["D wins"] and not doctor.present
 
 
+def test_live_designs_that_recur_are_seen_in_the_check_ups() -> None:
+    doctor = LiveDoctor(BCE)
+    score = {"event": "score", **GOOD_LOOKS, "coverage": 0.1, "spacing": 0.2}
+    rows = [entry for row in intervals(1000) for entry in (row, {**score, "step": row["step"]})]
+    said = [found for row in rows for found in doctor.see(row)]
+    assert [found.finding for found in said] == ["mode collapse"] and is_collapse(said[0])
+    varied = LiveDoctor(BCE)
+    assert not any(varied.see({**row, "spacing": 0.9} if "spacing" in row else row) for row in rows)
+
+
 def test_live_keeps_no_more_of_a_long_run() -> None:
     doctor = LiveDoctor(BCE)
     rows = intervals(12_000, **NEUTRAL, logit_std=5e-4)

@@ -79,6 +79,7 @@ def test_a_check_up_changes_nothing_that_training_reads(labelled: bool) -> None:
         "recall",
         "coverage",
         "diversity",
+        "spacing",
         "nyquist",
         "drift",
         "gap",
@@ -91,9 +92,12 @@ def test_real_pictures_are_at_the_floor_and_failures_are_far_from_it() -> None:
     data, unseen = parts()
     real = looked_at(unseen.images, data, unseen)
     one = looked_at(unseen.images[:1], data, unseen)
+    ten = looked_at(np.repeat(unseen.images[:10], 20, 0), data, unseen)
     noise = looked_at(np.random.default_rng(0).integers(0, 256, (300, 1, 8, 8), dtype=np.uint8), data, unseen)
     assert real["frechet"] < 1.5 * real["floor"] and real["coverage"] > 0.8 * real["floor_coverage"]
     assert 0.9 < real["diversity"] < 1.1 and real["isolated"] < 0.1
+    assert 0.85 < real["spacing"] < 1.15
+    assert ten["spacing"] < 0.01 and ten["diversity"] > 0.8, "any two of ten differ; ten that recur are few"
     assert one["diversity"] < 0.01 and one["coverage"] < 0.05 and one["frechet"] > 5 * one["floor"]
     assert noise["precision"] < 0.05 and noise["frechet"] > 5 * noise["floor"] and noise["nyquist"] > 1.5
 

@@ -15,7 +15,7 @@ from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import BLOCK, Stream, generation_block, generation_labels, stream
 from dcgan.errors import DcganError
 from dcgan.evaluation.extractors.fixed import Fixed
-from dcgan.evaluation.metrics.diversity import diversity
+from dcgan.evaluation.metrics.diversity import diversity, spacing
 from dcgan.evaluation.metrics.frechet import frechet_between, moments
 from dcgan.evaluation.metrics.manifold import Manifold
 from dcgan.evaluation.metrics.spectrum import nyquist_ratio, phase_imbalance
@@ -72,6 +72,7 @@ class CheckUp:
             "density": found.density,
             "coverage": found.coverage,
             "diversity": diversity(features, real.features),
+            "spacing": spacing(features, real.features),
         }
 
     @cached_property
