@@ -26,11 +26,13 @@ Mean = Callable[[Iterable[Tensor]], None]
 class Method(Protocol):
     """Networks, their optimizers by the same role, and the step that trains them.
 
-    `networks` holds at least "generator" and "discriminator", `rates` each optimizer's learning rate. All that training
-    changes must lie in the networks and the optimizers: a checkpoint stores these and nothing else.
+    `networks` holds at least "generator" and "discriminator", `weights` the parameters of each, `rates` each
+    optimizer's learning rate. All that training changes must lie in the networks and the optimizers: a checkpoint
+    stores these and nothing else.
     """
 
     networks: dict[str, nn.Module]
+    weights: dict[str, list[nn.Parameter]]
     optimizers: dict[str, optim.Optimizer]
     rates: dict[str, float]
 

@@ -7,9 +7,25 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, optim
+from torch import Tensor, nn, optim
+
+from dcgan.recipe import Recipe
 
 _step = inspect.unwrap(optim.Adam.step)
+
+
+def adam(recipe: Recipe, weights: list[nn.Parameter], lr: float) -> Adam:
+    """The recipe's Adam over the weights of one network."""
+    kind = KerasAdam if recipe.adam_form == "keras" else Adam
+    return kind(
+        weights,
+        lr,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.adam_eps,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+        capturable=weights[0].is_cuda,
+    )
 
 
 class Adam(optim.Adam):

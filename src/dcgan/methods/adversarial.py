@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dcgan.methods.adam import Adam, KerasAdam
+from dcgan.methods.adam import adam
 from dcgan.methods.augmentation import augmented
 from dcgan.methods.batch import Batch
 from dcgan.methods.turn import Turn
@@ -61,9 +61,11 @@ class Adversarial:
         self.autocast, self.mean_ = autocast, mean_
         self.objective = objective(recipe.objective)
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
+        # Asked for several times a step: a walk through the modules takes longer than a small layer.
+        self.weights = {role: list(network.parameters()) for role, network in networks.items()}
         self.optimizers: dict[str, optim.Optimizer] = {
-            "generator": adam(recipe, self.generator.parameters(), recipe.g_lr),
-            "discriminator": adam(recipe, self.discriminator.parameters(), recipe.d_lr),
+            "generator": adam(recipe, self.weights["generator"], recipe.g_lr),
+            "discriminator": adam(recipe, self.weights["discriminator"], recipe.d_lr),
         }
         # Without batch norm in D an image's logit is its own affair, and one pass over both halves costs less.
         self.normed = any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
@@ -86,8 +88,7 @@ class Adversarial:
 
     def step(self, batch: Batch, turn: Turn) -> dict[str, Tensor]:
         """Train on one batch, in the recipe's order."""
-        self.generator.requires_grad_(True)
-        self.discriminator.requires_grad_(True)
+        self._learns("generator", "discriminator")
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
         return self._step(self._shown(batch), self._changed(fake, batch, FAKE), turn)
@@ -108,7 +109,7 @@ class Adversarial:
         self._update("discriminator", loss_d + self._penalty(verdict, turn), turn)
 
         # D's weights take no part in G's step: not asking for their gradients saves a third of D's backward pass.
-        self.discriminator.requires_grad_(False)
+        self._rests("discriminator")
         loss_g = self._loss_g(batch, fake)
         self._update("generator", loss_g, turn)
         return self._told(loss_d, loss_g, verdict)
@@ -122,7 +123,7 @@ class Adversarial:
         # One forward pass, two losses: each is derived by the weights of its own network alone.
         total_d = loss_d + self._penalty(verdict, turn)
         for role, loss, more in (("discriminator", total_d, True), ("generator", loss_g, False)):
-            parameters = list(self.networks[role].parameters())
+            parameters = self.weights[role]
             _set_gradients(parameters, torch.autograd.grad(loss, parameters, retain_graph=more))
         for role in ("discriminator", "generator"):
             self._apply(role, turn)
@@ -145,7 +146,7 @@ class Adversarial:
         least = 1e-12 / len(fake)
         by_fake = torch.where(by_fake.abs() < least, least, by_fake)
 
-        parameters = list(self.discriminator.parameters())
+        parameters = self.weights["discriminator"]
         penalty = self._penalty(verdict, turn)
         by_image, *gradients = torch.autograd.grad(
             outputs,
@@ -170,7 +171,7 @@ class Adversarial:
             self._update("discriminator", loss_d + self._penalty(verdict, turn), turn)
             loss_g = self.objective.generator(verdict.real, verdict.fake)
         else:
-            self.discriminator.requires_grad_(False)
+            self._rests("discriminator")
             verdict = self._judge(batch, fake)
             loss_d = self.objective.discriminator(verdict.real, verdict.fake)
             loss_g = self.objective.generator(verdict.real, verdict.fake)
@@ -228,15 +229,26 @@ class Adversarial:
         both = 2 * gradient_penalty(self.objective.logits(outputs), images)
         return self.recipe.penalty_every * self.recipe.gamma / 2 * turn.gamma * both
 
+    def _learns(self, *roles: str) -> None:
+        """Let the weights of these networks have gradients."""
+        for role in roles:
+            for weight in self.weights[role]:
+                weight.requires_grad = True
+
+    def _rests(self, role: str) -> None:
+        """Let the weights of this network have none."""
+        for weight in self.weights[role]:
+            weight.requires_grad = False
+
     def _update(self, role: str, loss: Tensor, turn: Turn) -> None:
         self.optimizers[role].zero_grad(set_to_none=True)
-        loss.backward(inputs=list(self.networks[role].parameters()))  # type: ignore[no-untyped-call]
+        loss.backward(inputs=self.weights[role])  # type: ignore[no-untyped-call]
         self._apply(role, turn)
 
     def _apply(self, role: str, turn: Turn) -> None:
         """Let the optimizer of `role` take a step by the mean gradient of all ranks."""
         optimizer = self.optimizers[role]
-        self.mean_(p.grad for p in self.networks[role].parameters() if p.grad is not None)
+        self.mean_(p.grad for p in self.weights[role] if p.grad is not None)
         for group in optimizer.param_groups:
             group["lr"] = self.rates[role] * turn.rate
         optimizer.step()
@@ -277,18 +289,3 @@ def annealing(recipe: Recipe, seen: int) -> tuple[float, float]:
     left = (1 + math.cos(math.pi * min(1.0, seen / recipe.anneal))) / 2
     rate, gamma = (last + (1 - last) * left for last in (recipe.last_lr, recipe.last_gamma))
     return rate * math.sqrt(recipe.anneal / max(seen, recipe.anneal)), gamma
-
-
-def adam(recipe: Recipe, parameters: Iterable[nn.Parameter], lr: float) -> Adam:
-    """The recipe's Adam over the weights of one network."""
-    kind = KerasAdam if recipe.adam_form == "keras" else Adam
-    weights = list(parameters)
-    return kind(
-        weights,
-        lr,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.adam_eps,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-        capturable=weights[0].is_cuda,
-    )

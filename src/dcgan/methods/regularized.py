@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager
 from torch import Tensor, nn
 
 from dcgan.errors import DcganError
-from dcgan.methods.adversarial import FAKE, Adversarial, adam
+from dcgan.methods.adam import adam
+from dcgan.methods.adversarial import FAKE, Adversarial
 from dcgan.methods.batch import Batch
 from dcgan.methods.turn import Turn
 from dcgan.recipe import Recipe
@@ -43,12 +44,11 @@ class Regularized(Adversarial):
         super().__init__(recipe, networks, autocast, mean_)
         self.encoder = networks["encoder"]
         self.rates["encoder"] = recipe.g_lr
-        self.optimizers["encoder"] = adam(recipe, self.encoder.parameters(), recipe.g_lr)
+        self.optimizers["encoder"] = adam(recipe, self.weights["encoder"], recipe.g_lr)
 
     def step(self, batch: Batch, turn: Turn) -> dict[str, Tensor]:
         """D once, then twice E and G, each from the weights that the one before has left."""
-        for network in self.networks.values():
-            network.requires_grad_(True)
+        self._learns(*self.networks)
         with self.autocast():
             fake = self.generator(batch.z, batch.labels)
         shown, fake = self._shown(batch), self._changed(fake, batch, FAKE)
@@ -56,20 +56,20 @@ class Regularized(Adversarial):
         loss_d = self.objective.discriminator(verdict.real, verdict.fake)
         self._update("discriminator", loss_d + self._penalty(verdict, turn), turn)
 
-        self.discriminator.requires_grad_(False)
+        self._rests("discriminator")
         for number in range(ROUNDS):
             if number:
                 with self.autocast():
                     fake = self._changed(self.generator(batch.z, batch.labels), batch, FAKE)
-            self.generator.requires_grad_(False)
+            self._rests("generator")
             loss_e, error = self._encoded(batch, verdict.real)
             self._update("encoder", loss_e, turn)
-            self.generator.requires_grad_(True)
-            self.encoder.requires_grad_(False)
+            self._learns("generator")
+            self._rests("encoder")
             again, _ = self._encoded(batch, verdict.real)
             loss_g = self._loss_g(shown, fake)
             self._update("generator", loss_g + again, turn)
-            self.encoder.requires_grad_(True)
+            self._learns("encoder")
         # G's loss is told without E's, so that it means what it means in every other run.
         told = {"loss_e": loss_e, "reconstruction": error}
         return self._told(loss_d, loss_g, verdict) | {

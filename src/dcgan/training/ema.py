@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -19,15 +20,19 @@ class Average:
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self.decay = decay
         pairs = list(zip(self.module.state_dict().values(), module.state_dict().values(), strict=True))
-        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._averaged = _columns(pair for pair in pairs if pair[0].is_floating_point())
+        self._copied = _columns(pair for pair in pairs if not pair[0].is_floating_point())
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the source by 1 − decay(step)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        mine, theirs = zip(*self._averaged, strict=True)
-        torch._foreach_lerp_(mine, theirs, weight)
-        if self._copied:
-            mine, theirs = zip(*self._copied, strict=True)
-            torch._foreach_copy_(mine, theirs)
+        torch._foreach_lerp_(*self._averaged, weight)
+        if self._copied[0]:
+            torch._foreach_copy_(*self._copied)
+
+
+def _columns(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    """The first of each pair, and the second."""
+    kept = list(pairs)
+    return [mine for mine, _ in kept], [theirs for _, theirs in kept]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -60,6 +60,13 @@ class Trainer:
         self.exact = self._keep_sound(networks)
         self.method = build_method(recipe, networks, self.engine.autocast, ranks.mean_)
         self.average = Average(networks["generator"], recipe.ema)
+        self.buffers = [
+            buffer
+            for network in networks.values()
+            for buffer in network.buffers()
+            if buffer.is_floating_point()
+        ]
+        """What a step changes beside the weights: the statistics of batch norm, the vectors of spectral norm."""
         # The sums over several ranks are not recorded: that was never tried, for want of a second GPU.
         recorded = engine.device.type == "cuda" and ranks.world == 1
         self.recorder = Recorder(self._computed, engine.tensor) if recorded else None
@@ -117,11 +124,11 @@ class Trainer:
     def _computed(self, drawn: Mapping[str, Tensor], turn: Turn) -> dict[str, Tensor]:
         """Train on what was drawn; the step's quantities. It neither waits for the device nor asks which step it is."""
         values = self.method.step(self._batch(drawn), turn)
-        self.ranks.mean_(chain(values.values(), self._buffers()))
-        for role, module in self.method.networks.items():
-            values[f"weights_{role[0]}"] = get_total_norm([p.detach() for p in module.parameters()])
+        self.ranks.mean_(chain(values.values(), self.buffers))
+        for role, weights in self.method.weights.items():
+            values[f"weights_{role[0]}"] = get_total_norm([weight.detach() for weight in weights])
             if turn.whose in ("both", role):
-                gradients = [p.grad for p in module.parameters() if p.grad is not None]
+                gradients = [weight.grad for weight in weights if weight.grad is not None]
                 self.gradients[role].copy_(get_total_norm(gradients))
             values[f"grad_{role[0]}"] = self.gradients[role].clone()
         return values
@@ -132,11 +139,6 @@ class Trainer:
         with torch.no_grad():
             images = to_uint8(self.average.module(z, wanted))
         return png(grid(images, columns))
-
-    def _buffers(self) -> Iterator[Tensor]:
-        """What a step changes beside the parameters: the statistics of batch norm, the vectors of spectral norm."""
-        for module in self.method.networks.values():
-            yield from (buffer for buffer in module.buffers() if buffer.is_floating_point())
 
     def _keep_sound(self, networks: dict[str, nn.Module]) -> list[str]:
         """The layers that stay in float32 though the rest computes in bf16, by name; where all of it is to be float32,
