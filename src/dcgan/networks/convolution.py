@@ -191,4 +191,6 @@ def _on_phases(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometr
     rows, columns = (2 * (side - 1) + geometry.kernel + odd for side in geometry.output)
     x = pad(x, (left, columns - left - x.shape[3], top, rows - top - x.shape[2]))
     even = pad(weight, (0, 1, 0, 1)) if odd else weight
-    return conv2d(pixel_unshuffle(x, 2), pixel_unshuffle(even, 2), bias)
+    # All maps after these keep their layout; left to itself it is that of the images, which one channel does not tell.
+    phases = pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
+    return conv2d(phases, pixel_unshuffle(even, 2), bias)
