@@ -73,7 +73,7 @@ def contestants(name: str) -> dict[str, tuple[Callable[[], object], int]]:
     for module in rows.method.networks["generator"].modules():
         if isinstance(module, Maps):
             module.rewrite = False
-    found["not channels last"] = rows.advance
+    found["not channels last"] = within(convolution, "LAYOUT", torch.contiguous_format, rows.advance)
     dropping = trainer(name, engine)
     drops = [m for m in dropping.method.networks["discriminator"].modules() if isinstance(m, Dropout)]
     for module in drops:

@@ -20,8 +20,9 @@ from dcgan.networks.frequency import Geometry
 Pads = tuple[int, int, int, int]
 """Zeros (left, right, top, bottom), in the order of `torch.nn.functional.pad`."""
 
-NARROW = 4
-"""Input channels up to which a strided convolution is computed on the image's phases."""
+NARROW, LAYOUT = 4, torch.channels_last
+"""Input channels up to which a strided convolution is computed on the image's phases, and how these lie in memory: all
+maps after them lie so, and an image of one channel does not say."""
 
 
 class Maps(nn.Unflatten):
@@ -191,6 +192,4 @@ def _on_phases(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometr
     rows, columns = (2 * (side - 1) + geometry.kernel + odd for side in geometry.output)
     x = pad(x, (left, columns - left - x.shape[3], top, rows - top - x.shape[2]))
     even = pad(weight, (0, 1, 0, 1)) if odd else weight
-    # All maps after these keep their layout; left to itself it is that of the images, which one channel does not tell.
-    phases = pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
-    return conv2d(phases, pixel_unshuffle(even, 2), bias)
+    return conv2d(pixel_unshuffle(x, 2).contiguous(memory_format=LAYOUT), pixel_unshuffle(even, 2), bias)
