@@ -134,9 +134,8 @@ def _by_place(dense: nn.Linear, scale: Tensor, shift: Tensor, classes: nn.Embedd
     if dense.bias is not None:
         bias = dense.bias.view(maps, -1) * scale.view(-1, 1) + bias
     weight, bias = weight.transpose(0, 1).flatten(0, 1), bias.t().flatten()
-    if (
-        classes is None or classes.num_embeddings > dense.in_features
-    ):  # more to keep than the weights themselves
+    # Of more classes than that, there would be more to keep than the weights themselves.
+    if classes is None or classes.num_embeddings > dense.in_features:
         return _ByPlace(_with(dense, weight, bias), classes, None)
     z_dim = dense.in_features - classes.embedding_dim
     return _ByPlace(_with(dense, weight[:, :z_dim], bias), classes, classes.weight @ weight[:, z_dim:].t())
