@@ -94,7 +94,7 @@ class Reference:
                 self.discriminator(real, labels) if self.recipe.objective == "relativistic" else fake_out
             )
             loss_g = self.loss_g(real_out, fake_out)
-        self._descend("generator", loss_g)
+        self._descend("generator", loss_g, self.number)
         self.discriminator.requires_grad_(True)
         return loss_d, loss_g
 
@@ -122,9 +122,7 @@ class Reference:
         self.discriminator.requires_grad_(False)
         fake_out = self.discriminator(self.generator(z, labels), labels)
         loss_g = self.loss_g(fake_out, fake_out)
-        self.optimizers["generator"].zero_grad()
-        loss_g.backward()
-        self._apply("generator", turn)
+        self._descend("generator", loss_g, turn)
         self.discriminator.requires_grad_(True)
         return None, loss_g
 
@@ -141,14 +139,14 @@ class Reference:
             if number:
                 fake = self.generator(z, labels)
             self.generator.requires_grad_(False)
-            self._descend("encoder", self._loss_e(real, labels, encoder(real)))
+            self._descend("encoder", self._loss_e(real, labels, encoder(real)), self.number)
             self.generator.requires_grad_(True)
             with torch.no_grad():
                 found = encoder(real)
             again = self._loss_e(real, labels, found)
             fake_out = self.discriminator(fake, labels)
             loss_g: Tensor = self.loss_g(fake_out, fake_out)
-            self._descend("generator", loss_g + again)
+            self._descend("generator", loss_g + again, self.number)
         self.discriminator.requires_grad_(True)
         return loss_d, loss_g
 
@@ -161,10 +159,10 @@ class Reference:
         loss: Tensor = self.loss_g(out, out) + self.recipe.reconstruction * error
         return loss
 
-    def _descend(self, role: str, loss: Tensor) -> None:
+    def _descend(self, role: str, loss: Tensor, turn: int) -> None:
         self.optimizers[role].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._apply(role, self.number)
+        self._apply(role, turn)
 
     def _train_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor | None, turn: int) -> Tensor:
         """D's step; every few steps with γ/2 · (E‖∇D(x)‖² + E‖∇D(G(z))‖²), which takes the same forward pass."""
