@@ -22,6 +22,7 @@ import torch
 
 import dcgan
 from dcgan.data import Dataset, open_dataset
+from dcgan.errors import DcganError
 from dcgan.files import write_json
 from dcgan.run import Run
 from search import DESIGNS, Judge, plot, table
@@ -89,11 +90,19 @@ def main() -> None:
     )
     parser.add_argument("--plot", type=Path, help="draw them to this PNG")
     options = parser.parse_args()
-    if options.seeds:
-        data = open_dataset(options.data)
-        judge = Judge(data, open_dataset(options.data, split="test"))
-        for seed in map(int, options.seeds.split(",")):
+    seeds = options.seeds.split(",") if options.seeds else []
+    if wrong := [word for word in seeds if not word.isdecimal()]:
+        parser.error(f"--seeds: '{wrong[0]}' is no whole number: expected some like 0,2,4")
+    if options.images < 1:
+        parser.error(f"--images is {options.images}: must be 1 or more")
+    try:
+        if seeds:
+            data = open_dataset(options.data)
+            judge = Judge(data, open_dataset(options.data, split="test"))
+        for seed in map(int, seeds):
             follow(seed, data, judge, options)
+    except DcganError as error:
+        parser.exit(error.status, f"hour.py: {error}\n")
     found = lines(options.runs_dir)
     if options.json:
         options.json.write_text("".join(json.dumps(line) + "\n" for line in found), encoding="utf-8")
