@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import dcgan
 from dcgan.data import Dataset, open_dataset
@@ -70,10 +69,11 @@ def lines(runs: Path) -> list[dict[str, Any]]:
     found = []
     for file in sorted(runs.glob("hour-*.json")):
         points = [{**point, "at": point["images"]} for point in json.loads(file.read_text("utf-8"))]
-        facts = Run(file.with_suffix("")).data
-        found.append({"data": facts["name"], "recipe": "now, an hour", "seed": int(file.stem[5:]), "by_images": True,
-                      "threads": torch.get_num_threads(), "device": "cpu", "precision": "float32",
-                      "points": points})  # fmt: skip
+        run = Run(file.with_suffix(""))
+        began = run.journal()[0]
+        place = {name: began[name] for name in ("threads", "device", "precision")}
+        found.append({"data": run.data["name"], "recipe": "now", "seed": int(file.stem[5:]), "by_images": True,
+                      **place, "points": points})  # fmt: skip
     return found
 
 

@@ -190,9 +190,10 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.add_subplot()
     across = "images" if all(line["by_images"] for line in lines) else "seconds"
-    recipes = list(dict.fromkeys(f"{line['recipe']}, {line['data']}" for line in lines))
-    for number, name in enumerate(recipes):
-        mine = [line for line in lines if f"{line['recipe']}, {line['data']}" == name]
+    devices = len({line["device"] for line in lines}) > 1
+    names = [", ".join(line[key] for key in ("recipe", "data", "device")[: 2 + devices]) for line in lines]
+    for number, name in enumerate(dict.fromkeys(names)):
+        mine = [line for line, its in zip(lines, names, strict=True) if its == name]
         for line in mine:
             places = [point[across] for point in line["points"]]
             distances = [point["frechet"] for point in line["points"]]
@@ -207,7 +208,7 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
         ticks = sorted({point["at"] for line in lines for point in line["points"]})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter("")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
     axes.grid(alpha=0.3, which="both")
