@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.presets import preset
 from dcgan.training import soundness
 from dcgan.training.engine import Engine
 from dcgan.training.memory import keep_memory
-from dcgan.training.soundness import Answer, keep_sound, sooner
+from dcgan.training.soundness import Answer, ask, keep_sound, sooner
 from dcgan.training.trainer import Trainer
 from training.tiny import digits, tiny
 
@@ -61,6 +62,61 @@ def test_a_wrong_kernel_is_found_and_avoided(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("layer", "gradients"),
+    [
+        (Conv2d(16, 16, 4, 2, 1), {"transpose", "kernel"}),
+        (ConvTranspose2d(16, 16, 4, 2, 1), {"convolve", "kernel"}),
+    ],
+)
+def test_each_pass_is_computed_in_the_sooner_way(
+    layer: Conv2d | ConvTranspose2d, gradients: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here bf16's convolution is good forwards alone, and its products are good at gradients, as on a real CPU."""
+    layer.rewrite = True
+    seconds = {"forward": (1.0, 0.25, 0.5), "images": (1.0, 2.0, 0.5), "weights": (1.0, 4.0, 0.5)}
+    truly, wrong = soundness._timed, set()
+
+    def timed(layer: Conv2d | ConvTranspose2d, x: Tensor, part: str) -> tuple[Tensor, float]:
+        found, _ = truly(layer, x, part)
+        way = 0 if layer.exact else 2 if layer.as_products else 1
+        return (found.flip(0) if way == 2 and part in wrong else found), seconds[part][way]
+
+    monkeypatch.setattr(soundness, "_timed", timed)
+    answer = ask(layer, torch.Size((5, 16, 8, 8)))
+    assert answer.good and answer.taken == gradients and answer.ratio == round(1.25 / 3, 4)
+    assert answer.error < soundness.TOLERANCE / 2
+    assert not layer.exact and not layer.as_products, "asking leaves no trace"
+    wrong.add("weights")
+    answer = ask(layer, torch.Size((5, 16, 8, 8)))
+    assert answer.error > 0.5 and not answer.good and not answer.taken, "a wrong product is not taken"
+
+
+def test_a_layer_of_computed_weights_is_asked_too() -> None:
+    layer = spectral_norm(Conv2d(16, 16, 4, 2, 1)).eval()
+    layer.rewrite = True
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    assert ask(layer, torch.Size((4, 16, 8, 8))).error < soundness.TOLERANCE
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+
+
+def test_what_is_no_product_is_not_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer in the frequency domain, and one of few maps, are the same whatever is said of products."""
+    monkeypatch.setattr("dcgan.networks.frequency.GAIN_BF16", 0.0)
+    for layer in (Conv2d(16, 16, 5, 1, 2), Conv2d(3, 16, 4, 2, 1)):
+        layer.rewrite = True
+        assert all(not ask(layer, torch.Size((4, layer.in_channels, 8, 8))).products for _ in range(4))
+
+
+def test_a_trial_is_of_as_many_images_as_it_can_afford() -> None:
+    small, large = Conv2d(3, 8, 3, padding=1), Conv2d(512, 1024, 5, 2, 2)
+    assert soundness._images(small, torch.Size((8, 3, 16, 16))) == 8
+    assert soundness._images(small, torch.Size((256, 3, 16, 16))) == soundness.IMAGES
+    few = soundness._images(large, torch.Size((256, 512, 16, 16)))
+    assert 1 <= few < soundness.IMAGES
+    assert 2 * few * large.weight.numel() * 8 * 8 <= soundness.WORK
+
+
+@pytest.mark.parametrize(
     ("answer", "good"),
     [((1e-3, 0.5), True), ((0.1, 0.5), False), ((1e-3, 4.0), False), ((float("nan"), 0.5), False)],
 )
@@ -75,7 +131,7 @@ def test_answers_are_kept_and_a_spoilt_file_only_costs_the_question(
 
     def ask(layer: nn.Module, shape: torch.Size) -> Answer:
         calls.append(tuple(shape))
-        return Answer(0.001, 0.25)
+        return Answer(0.001, 0.25, "kernel")
 
     monkeypatch.setattr(soundness, "ask", ask)
     first = asked(networks(Conv2d(3, 8, 3, padding=1)), file)

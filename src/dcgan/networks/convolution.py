@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, fold, pad, pixel_unshuffle
 
-from dcgan.networks import frequency
+from dcgan.networks import frequency, products
 from dcgan.networks.frequency import Geometry
 
 Pads = tuple[int, int, int, int]
 """Zeros (left, right, top, bottom), in the order of `torch.nn.functional.pad`."""
 
+WIDE = 16
+"""Maps on both sides from which a layer's passes may be sooner as products."""
 NARROW, LAYOUT = 4, torch.channels_last
 """Input channels up to which a strided convolution is computed on the image's phases, and how these lie in memory: all
 maps after them lie so, and an image of one channel does not say."""
@@ -40,7 +42,8 @@ class Maps(nn.Unflatten):
 
     def forward(self, x: Tensor) -> Tensor:
         maps = super().forward(x)
-        return maps.contiguous(memory_format=torch.channels_last) if self.rewrite else maps
+        # A copy, not `contiguous`: maps of one pixel are that already, and the layers after them would lie otherwise.
+        return maps.clone(memory_format=LAYOUT) if self.rewrite else maps
 
 
 class _Rewritten:
@@ -49,17 +52,41 @@ class _Rewritten:
     rewrite = False
     exact = False
     """Compute in float32 whatever the precision around it."""
+    as_products: frozenset[str] = frozenset()
+    """Of `products.PASSES`, those that are matrix products where the precision is bf16."""
     frozen = False
     """The weights are trained no more. It cannot be told from them: fused Adam leaves a weight's version as it was."""
     folded: tuple[tuple[object, ...], object] | None = None
     """This layer and the batch norm after it as one (`folding`), and of which numbers."""
+    passes: tuple[str, str, str]
+    """Which of `products.PASSES` its output is, its gradient by its input, and that by its weights."""
     _kept: tuple[tuple[object, ...], Tensor] | None = None
+    weight: Tensor
+    bias: Tensor | None
+
+    def geometry(self, size: torch.Size) -> Geometry:
+        """That of the convolution, or of the one that it is the transpose of, for maps of `size`."""
+        raise NotImplementedError
+
+    def multiplies(self, shape: torch.Size) -> bool:
+        """Whether in bf16 its passes over maps of `shape`, (N, C, H, W), can be products: it has maps enough for them,
+        and the frequency domain does not save more."""
+        weight = self.weight
+        square = weight.shape[2] == weight.shape[3]
+        wide = self.rewrite and square and min(weight.shape[:2]) >= WIDE
+        return wide and not _worth(self.geometry(shape[2:]), weight, shape[0], frequency.GAIN_BF16)
 
     def _in_frequency(self, form: frequency.Form, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
         """The frequency domain in float32, also where all around it is bf16."""
         kind = x.device.type
         with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
             return form(x.float(), self._kernels(weight, geometry), geometry).to(x.dtype)
+
+    def _by_products(self, form: products.Form, x: Tensor, geometry: Geometry) -> Tensor:
+        """What the layer gives in bf16, with the passes that are named in `as_products` as such."""
+        weight = self.weight.to(torch.bfloat16, memory_format=LAYOUT)
+        y: Tensor = form(x.bfloat16(), weight, geometry, self.as_products)
+        return y if self.bias is None else y + self.bias.bfloat16().view(-1, 1, 1)
 
     def _kernels(self, weight: Tensor, geometry: Geometry) -> Tensor:
         """The transformed kernels; those of a frozen layer are kept from call to call."""
@@ -75,9 +102,18 @@ class _Rewritten:
 class Conv2d(_Rewritten, nn.Conv2d):
     """`nn.Conv2d` with square kernels, one stride and no groups, computed in the fastest exact way when `rewrite`."""
 
+    passes = "convolve", "transpose", "kernel"
+
     def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(x, self.pads(x.shape[2:]))
+
+    def pads(self, size: torch.Size) -> Pads:
+        """The zeros around an image of `size`."""
         vertical, horizontal = int(self.padding[0]), int(self.padding[1])
-        return self.convolve(x, (horizontal, horizontal, vertical, vertical))
+        return horizontal, horizontal, vertical, vertical
+
+    def geometry(self, size: torch.Size) -> Geometry:
+        return _geometry(size, self.weight.shape[2], self.stride[0], self.pads(size))
 
     def convolve(self, x: Tensor, pads: Pads) -> Tensor:
         """The convolution of x, (N, C, H, W), with these zeros around it."""
@@ -91,6 +127,8 @@ class Conv2d(_Rewritten, nn.Conv2d):
             if _worth(geometry, weight, len(x)):
                 y = self._in_frequency(frequency.convolve, x, weight, geometry)
                 return y if bias is None else y.add_(bias.view(-1, 1, 1))
+            if self.as_products and torch.is_autocast_enabled(x.device.type):
+                return self._by_products(products.convolve, x, geometry)
             if self._to_one_map(stride, pads):
                 return _shifted(x, weight, bias)
             if stride == 2 and weight.shape[1] <= NARROW and x.requires_grad | weight.requires_grad:
@@ -110,13 +148,23 @@ class Conv2d(_Rewritten, nn.Conv2d):
 class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
     """`nn.ConvTranspose2d` with square kernels, one stride and no groups, in the fastest exact way when `rewrite`."""
 
+    passes = "transpose", "convolve", "kernel"
+
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return self.convolve(x, *self.placed(x.shape[2:]))
+
+    def placed(self, size: torch.Size) -> tuple[frequency.Pair, frequency.Pair]:
+        """Of maps of `size`: rows and columns to crop before the first, and the size of what comes of it."""
         stride, kernel, before = self.stride, self.kernel_size, self.padding
-        size = tuple(
-            (x.shape[2 + i] - 1) * stride[i] - 2 * int(before[i]) + kernel[i] + self.output_padding[i]
+        height, width = (
+            (size[i] - 1) * stride[i] - 2 * int(before[i]) + kernel[i] + self.output_padding[i]
             for i in (0, 1)
         )
-        return self.convolve(x, (int(before[0]), int(before[1])), (size[0], size[1]))
+        return (int(before[0]), int(before[1])), (height, width)
+
+    def geometry(self, size: torch.Size) -> Geometry:
+        crop, made = self.placed(size)
+        return Geometry(made, self.weight.shape[2], self.stride[0], crop, (size[0], size[1]))
 
     def convolve(self, x: Tensor, crop: tuple[int, int], size: tuple[int, int]) -> Tensor:
         """x, (N, C, H, W), to (N, O, *size), with this many rows and columns cropped before the first."""
@@ -129,12 +177,18 @@ class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
             if _worth(geometry, weight, len(x)):
                 y = self._in_frequency(frequency.transpose_convolve, x, weight, geometry)
                 return y if bias is None else y.add_(bias.view(-1, 1, 1))
+            if self.as_products and torch.is_autocast_enabled(x.device.type):
+                return self._by_products(products.transpose_convolve, x, geometry)
         more = [
             max(0, size[i] - ((x.shape[2 + i] - 1) * self.stride[i] - 2 * crop[i] + self.kernel_size[i]))
             for i in (0, 1)
         ]
         y = conv_transpose2d(x, weight, bias, self.stride, crop, (more[0], more[1]))
-        return y if y.shape[2:] == size else y[:, :, : size[0], : size[1]]
+        if y.shape[2:] == size:
+            return y
+        y = y[:, :, : size[0], : size[1]]
+        # Batch norm takes ten times as long over maps with gaps between their rows.
+        return y.contiguous(memory_format=LAYOUT) if self.rewrite else y
 
 
 Layer = Conv2d | ConvTranspose2d
@@ -162,8 +216,10 @@ def _geometry(size: torch.Size, kernel: int, stride: int, pads: Pads) -> Geometr
     return Geometry((height, width), kernel, stride, (top, left), output)
 
 
-def _worth(geometry: Geometry, weight: Tensor, batch: int) -> bool:
-    needed = frequency.GAIN_BF16 if torch.is_autocast_enabled("cpu") else frequency.GAIN
+def _worth(geometry: Geometry, weight: Tensor, batch: int, needed: float | None = None) -> bool:
+    """Whether the frequency domain saves as many multiplications as are `needed`, by the precision around if None."""
+    if needed is None:
+        needed = frequency.GAIN_BF16 if torch.is_autocast_enabled("cpu") else frequency.GAIN
     return frequency.gain(geometry, weight.shape[1], weight.shape[0], batch) >= needed
 
 

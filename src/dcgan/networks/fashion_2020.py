@@ -10,6 +10,7 @@ from torch import nn
 from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import (
     Dropout,
+    Flatten,
     Judge,
     SameConv2d,
     SameConvTranspose2d,
@@ -59,6 +60,6 @@ def _discriminator(recipe: Recipe) -> Judge:
         SameConv2d(64, 128, 5, 2),
         nn.LeakyReLU(recipe.slope),
         Dropout(DROPOUT),
-        nn.Flatten(),
+        Flatten(),
         nn.Linear(128 * base[0] * base[1], 1),
     ).apply(init_keras)

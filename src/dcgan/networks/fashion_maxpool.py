@@ -13,6 +13,7 @@ from torch import nn
 from dcgan.errors import DcganError
 from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import (
+    Flatten,
     FromUnit,
     GlobalMaxPool,
     Judge,
@@ -94,7 +95,7 @@ def _discriminator(recipe: Recipe) -> list[nn.Module]:
         layers += [GlobalMaxPool(), nn.Linear(maps, 1)]
     else:
         height, width = halved((recipe.height, recipe.width), recipe.d_layers)
-        layers += [nn.Flatten(), nn.Linear(maps * height * width, 1)]
+        layers += [Flatten(), nn.Linear(maps * height * width, 1)]
     layers += [keras_batch_norm(1, flat=True)] if recipe.batch_norm == "everywhere" else []
     return [*layers, Probability()] if recipe.head == "sigmoid" else layers
 

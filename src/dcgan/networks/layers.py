@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from dcgan.networks.convolution import Conv2d, ConvTranspose2d
+from dcgan.networks.convolution import LAYOUT, Conv2d, ConvTranspose2d, Pads
 from dcgan.networks.stages import Stage, chain, grouped
 
 Size = tuple[int, int]
@@ -40,11 +40,9 @@ class SameConv2d(Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True) -> None:
         super().__init__(inputs, outputs, kernel, stride, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        (top, bottom), (left, right) = same_padding(
-            (x.shape[2], x.shape[3]), self.kernel_size[0], self.stride[0]
-        )
-        return self.convolve(x, (left, right, top, bottom))
+    def pads(self, size: torch.Size) -> Pads:
+        (top, bottom), (left, right) = same_padding((size[0], size[1]), self.kernel_size[0], self.stride[0])
+        return left, right, top, bottom
 
 
 class SameConvTranspose2d(ConvTranspose2d):
@@ -62,8 +60,8 @@ class SameConvTranspose2d(ConvTranspose2d):
         (top, _), (left, _) = same_padding(size, kernel, stride)
         self.crop = top, left
 
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        return self.convolve(x, self.crop, self.size)
+    def placed(self, size: torch.Size) -> tuple[Size, Size]:
+        return self.crop, self.size
 
 
 class TwoParts(Protocol):
@@ -169,6 +167,25 @@ class Dropout(nn.Dropout):
         mask = torch.empty_like(x, requires_grad=False)
         mask.as_strided((x.numel(),), (1,)).copy_(kept)
         return x * mask.mul_(1 / (1 - self.p))
+
+
+class Flatten(nn.Flatten):
+    """`nn.Flatten` whose gradient is channels last in memory as the maps are, when `rewrite`.
+
+    What comes back from a dense layer lies map by map, and batch norm takes ten times as long over maps and gradients
+    that lie differently.
+    """
+
+    rewrite = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.rewrite and x.ndim == 4 and x.requires_grad:
+            x.register_hook(_channels_last)  # type: ignore[no-untyped-call]
+        return super().forward(x)
+
+
+def _channels_last(maps: Tensor) -> Tensor:
+    return maps.contiguous(memory_format=LAYOUT)
 
 
 class FromUnit(nn.Module):

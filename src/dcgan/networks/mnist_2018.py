@@ -12,6 +12,7 @@ from torch import nn
 
 from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import (
+    Flatten,
     Judge,
     Probability,
     SameConv2d,
@@ -60,7 +61,7 @@ def _discriminator(recipe: Recipe) -> Judge:
         SameConv2d(64, 128, 5, 2),
         keras_batch_norm(128),
         nn.LeakyReLU(recipe.slope) if prose else nn.ELU(),
-        nn.Flatten(),
+        Flatten(),
         nn.Linear(128 * base[0] * base[1], 1),
         *([] if prose else [keras_batch_norm(1, flat=True)]),
         Probability(),

@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import nn
 
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
-from dcgan.networks.layers import Judge, Probability, Upsampler, init_dcgan
+from dcgan.networks.layers import Flatten, Judge, Probability, Upsampler, init_dcgan
 from dcgan.recipe import Recipe
 
 MAPS = 128
@@ -46,7 +46,7 @@ def _discriminator(recipe: Recipe) -> Judge:
         norm = nn.BatchNorm2d(outputs, eps=EPSILON)
         layers += [_down(inputs, outputs), norm, nn.LeakyReLU(recipe.slope)]
     dense = nn.Linear(8 * MAPS * 4 * 4, 1, bias=False)
-    return Judge(*layers, nn.Flatten(), dense, Probability()).apply(init_dcgan)
+    return Judge(*layers, Flatten(), dense, Probability()).apply(init_dcgan)
 
 
 def _up(inputs: int, outputs: int) -> nn.Module:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from torch import nn
 
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
-from dcgan.networks.layers import Judge, Probability, Upsampler, init_dcgan
+from dcgan.networks.layers import Flatten, Judge, Probability, Upsampler, init_dcgan
 from dcgan.recipe import Recipe
 
 MAPS = 64
@@ -47,4 +47,4 @@ def _discriminator(recipe: Recipe) -> Judge:
         down = Conv2d(inputs, outputs, 4, 2, 1, bias=False)
         layers += [down, nn.BatchNorm2d(outputs), nn.LeakyReLU(recipe.slope)]
     verdict = Conv2d(8 * MAPS, 1, 4, 1, 0, bias=False)
-    return Judge(*layers, verdict, nn.Flatten(), Probability()).apply(init_dcgan)
+    return Judge(*layers, verdict, Flatten(), Probability()).apply(init_dcgan)

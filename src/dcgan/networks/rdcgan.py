@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import (
+    Flatten,
     Judge,
     SameConv2d,
     SameConvTranspose2d,
@@ -37,13 +38,13 @@ def build(recipe: Recipe) -> dict[str, nn.Module]:
     ends: list[nn.Module] = [nn.Tanh()] if recipe.encoder == "tanh" else []
     adversarial: dict[str, nn.Module] = {
         "generator": _generator(recipe).apply(init_dcgan),
-        "discriminator": Judge(*_down(recipe, 0), nn.Flatten(), nn.Linear(units, 1)).apply(init_dcgan),
+        "discriminator": Judge(*_down(recipe, 0), Flatten(), nn.Linear(units, 1)).apply(init_dcgan),
     }
     if recipe.method != "regularized":
         return adversarial
     return {
         **adversarial,
-        "encoder": Encoder(*_down(recipe, 1), nn.Flatten(), nn.Linear(units, recipe.z_dim), *ends).apply(
+        "encoder": Encoder(*_down(recipe, 1), Flatten(), nn.Linear(units, recipe.z_dim), *ends).apply(
             init_dcgan
         ),
     }

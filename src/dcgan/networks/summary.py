@@ -120,6 +120,7 @@ _NAMES: dict[type[nn.Module], Callable[[Any], str]] = {
     layers.Probability: _named("sigmoid"),
     layers.Dropout: lambda module: f"dropout {module.p:g}",
     nn.Flatten: _named("flatten"),
+    layers.Flatten: _named("flatten"),
     nn.Unflatten: _named("reshape"),
     Maps: _named("reshape"),
     fast.Spread: lambda module: "×".join(map(str, module.phases)) + " phases to pixels",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dcgan.errors import DcganError
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
-from dcgan.networks.layers import Dropout
+from dcgan.networks.layers import Dropout, Flatten
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Engine:
         """
         if self.device.type == "cpu":
             for part in module.modules():
-                if isinstance(part, Conv2d | ConvTranspose2d | Maps | Dropout):
+                if isinstance(part, Conv2d | ConvTranspose2d | Maps | Dropout | Flatten):
                     part.rewrite = True
         elif self.device.type == "cuda":
             for part in module.modules():

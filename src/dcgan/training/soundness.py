@@ -10,10 +10,11 @@ it will see. The answers are kept in the cache folder, so that a run and its res
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -26,27 +27,37 @@ from dcgan.data.named.fetch import cache_folder
 from dcgan.errors import DcganError
 from dcgan.files import make_folder, write_json
 from dcgan.networks import evaluating
-from dcgan.networks.convolution import Layer
+from dcgan.networks.convolution import Conv2d, Layer
 
 TOLERANCE = 2**-6
 """Relative Frobenius norm of the difference. Rounding to bf16's eight bits gives 2⁻⁹ to 2⁻⁸; a wrong kernel about 1."""
-IMAGES, TRIES = 16, 3
-"""Images of the trial, and timings of each way, of which the fastest counts."""
+PARTS = "forward", "images", "weights"
+"""Of a layer's computation: its output, and its gradients by each."""
+IMAGES, WORK, TRIES = 64, 5e9, 2
+"""Images of a trial at most, fewer where they are more operations than this, and timings of each way, of which the
+fastest counts. A product of few images is another than that of a batch: sixteen chose wrongly."""
 WORTH = 0.9
 """bf16 is taken where all networks together need less than this share of float32's time: penalties gain nothing."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """error: the largest of output and gradients. ratio: bf16's time over float32's, forward and backward."""
+    """error: the largest of output and gradients. ratio: bf16's time over float32's, forward and backward. products:
+    of `networks.products.PASSES`, those that are sooner as products, with spaces between."""
 
     error: float
     ratio: float
+    products: str = ""
 
     @property
     def good(self) -> bool:
         """Whether bf16 computes the layer, and sooner."""
         return self.error <= TOLERANCE and self.ratio < 1
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The passes that are computed as products."""
+        return frozenset(self.products.split() if self.good else ())
 
 
 def keep_sound(
@@ -62,7 +73,7 @@ def keep_sound(
     with evaluating(*networks.values()):
         for name, (layer, shape) in _shapes(networks, run).items():
             answers[name] = known.answer(f"{layer} | {tuple(shape)}", partial(ask, layer, shape))
-            layer.exact = not answers[name].good
+            layer.exact, layer.as_products = not answers[name].good, answers[name].taken
     known.keep()
     return answers
 
@@ -97,37 +108,62 @@ def sooner(
 
 
 def ask(layer: Layer, shape: torch.Size) -> Answer:
-    """Compute `layer` on noise of `shape`, (N, C, H, W), of at most `IMAGES` images, in float32 and in bf16."""
+    """Compute `layer` on noise of `shape`, (N, C, H, W), in float32 and in bf16; and each of its passes in bf16 as a
+    product, which is taken where it is the sooner."""
     noise = torch.Generator().manual_seed(0)
-    x = torch.randn(min(shape[0], IMAGES), *shape[1:], generator=noise)
+    x = torch.randn(_images(layer, shape), *shape[1:], generator=noise)
     x = x.contiguous(memory_format=torch.channels_last)
-    before = layer.exact
+    before, multiplies = (layer.exact, layer.as_products), layer.multiplies(shape)
+    errors, slow, fast, chosen = torch.zeros(len(PARTS)), 0.0, 0.0, set()
     try:
-        layer.exact = True
-        expected, slow = _timed(layer, x)
-        layer.exact = False
-        found, fast = _timed(layer, x)
+        for place, (part, name) in enumerate(zip(PARTS, layer.passes, strict=True)):
+            layer.exact, layer.as_products = True, frozenset()
+            expected, seconds = _timed(layer, x, part)
+            slow += seconds
+            layer.exact = False
+            found, seconds = _timed(layer, x, part)
+            if multiplies:
+                layer.as_products = frozenset({name})
+                other, sooner_ = _timed(layer, x, part)
+                if sooner_ < seconds:
+                    found, seconds = other, sooner_
+                    chosen.add(name)
+            fast += seconds
+            errors[place] = (found.float() - expected).norm() / expected.norm().clamp(min=1e-30)
     finally:
-        layer.exact = before
-    errors = [
-        float((a.float() - b).norm() / b.norm().clamp(min=1e-30))
-        for a, b in zip(found, expected, strict=True)
-    ]
-    return Answer(round(max(errors), 6), round(fast / slow, 4))
+        layer.exact, layer.as_products = before
+    # Torch's largest is nan where there is one; Python's may not be.
+    return Answer(round(float(errors.max()), 6), round(fast / slow, 4), " ".join(sorted(chosen)))
 
 
-def _timed(layer: Layer, x: Tensor) -> tuple[list[Tensor], float]:
-    best, found = float("inf"), []
-    weights = [parameter for parameter in layer.parameters() if parameter.ndim > 1]
-    for _ in range(TRIES):
-        began = time.perf_counter()
-        leaf = x.detach().requires_grad_()
-        with torch.autocast("cpu", torch.bfloat16), torch.enable_grad():
-            y = layer(leaf)
-            gradients = torch.autograd.grad(y.float().square().mean(), (leaf, *weights))
-        best = min(best, time.perf_counter() - began)
-        found = [y.detach(), *gradients]
-    return found, best
+def _images(layer: Layer, shape: torch.Size) -> int:
+    """How many images of a batch of `shape` a trial takes."""
+    places = math.prod(shape[2:]) // (math.prod(layer.stride) if isinstance(layer, Conv2d) else 1)
+    return min(shape[0], IMAGES, max(1, int(WORK / (2 * layer.weight.numel() * max(1, places)))))
+
+
+def _timed(layer: Layer, x: Tensor, part: str) -> tuple[Tensor, float]:
+    """What one of `PARTS` gives in bf16, and the seconds that it takes."""
+    best = float("inf")
+    # Not `layer.weight`: spectral norm computes that from the parameter.
+    (weight,) = (parameter for parameter in layer.parameters() if parameter.ndim > 1)
+    learns = weight.requires_grad
+    try:
+        # A product computes the gradients of all that has one, whichever is asked for.
+        weight.requires_grad_(part != "images")
+        for _ in range(TRIES):
+            leaf = x.detach().requires_grad_(part != "weights")
+            began = time.perf_counter()
+            with torch.autocast("cpu", torch.bfloat16), torch.enable_grad():
+                found = y = layer(leaf)
+            if part != "forward":
+                towards = y.detach()
+                began = time.perf_counter()
+                (found,) = torch.autograd.grad(y, leaf if part == "images" else weight, towards)
+            best = min(best, time.perf_counter() - began)
+    finally:
+        weight.requires_grad_(learns)
+    return found.detach(), best
 
 
 def _shapes(networks: Mapping[str, nn.Module], run: Callable[[], Any]) -> dict[str, tuple[Layer, torch.Size]]:
@@ -163,7 +199,7 @@ class _Known:
         key = f"{self.machine} | {question} | {torch.get_num_threads()} threads"
         if key not in self.answers:
             found = ask()
-            self.answers[key], self.fresh = [found.error, found.ratio], True
+            self.answers[key], self.fresh = list(astuple(found)), True
         return Answer(*self.answers[key])
 
     def keep(self) -> None:
@@ -183,4 +219,4 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _sound(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(number) is float for number in value)
+    return isinstance(value, list) and [type(part) for part in value] == [float, float, str]

@@ -25,7 +25,7 @@ from dcgan.training.finite import Finite
 from dcgan.training.memory import keep_memory
 from dcgan.training.ranks import ALONE, Ranks
 from dcgan.training.recorder import Recorder
-from dcgan.training.soundness import IMAGES, keep_sound, sooner
+from dcgan.training.soundness import IMAGES, Answer, keep_sound, sooner
 
 
 class Trainer:
@@ -57,7 +57,7 @@ class Trainer:
             None if data.labels is None else engine.tensor(np.require(data.labels, requirements="W"))
         )
         self.fixed = self._fixed_batch()
-        self.exact = self._keep_sound(networks)
+        self.kernels = self._keep_sound(networks)
         self.method = build_method(recipe, networks, self.engine.autocast, ranks.mean_)
         self.average = Average(networks["generator"], recipe.ema)
         self.buffers = [
@@ -140,11 +140,11 @@ class Trainer:
             images = to_uint8(self.average.module(z, wanted))
         return png(grid(images, columns))
 
-    def _keep_sound(self, networks: dict[str, nn.Module]) -> list[str]:
-        """The layers that stay in float32 though the rest computes in bf16, by name; where all of it is to be float32,
-        the engine is changed for one that computes so."""
+    def _keep_sound(self, networks: dict[str, nn.Module]) -> dict[str, Any]:
+        """What was chosen where bf16 is asked for: the layers that stay in float32, by name, and the passes of others
+        that are products. Where all of it is to be float32, the engine is changed for one that computes so."""
         if not self.engine.bf16 or self.engine.device.type != "cpu":
-            return []
+            return {}
         batch = self.batch(0)
         parameters = [weight for network in networks.values() for weight in network.parameters()]
 
@@ -161,23 +161,26 @@ class Trainer:
             told = torch.stack([out.float().sum() for out in said]).sum()
             torch.autograd.grad(told, parameters, allow_unused=True)
 
-        def ask() -> tuple[list[str], bool]:
+        def ask() -> tuple[dict[str, Answer], bool]:
             machine = f"torch {torch.__version__} on {cpu_name()}"
             answers = keep_sound(networks, run, machine)
             worth = self.recipe.precision != "auto" or sooner(networks, passes, machine)
-            return [name for name, answer in answers.items() if not answer.good], worth
+            return answers, worth
 
         # What one rank of a machine finds and keeps, the others take: two that measure at once disturb each other.
-        exact, worth = self.ranks.first_here(ask)
-        if worth:
-            return exact
-        self.engine = replace(self.engine, bf16=False)
-        return []
+        answers, worth = self.ranks.first_here(ask)
+        if not worth:
+            self.engine = replace(self.engine, bf16=False)
+            return {}
+        chosen = {
+            "float32_layers": [name for name, answer in answers.items() if not answer.good],
+            "products": {name: answer.products for name, answer in answers.items() if answer.taken},
+        }
+        return {name: value for name, value in chosen.items() if value}
 
     def describe(self) -> dict[str, Any]:
         """What the run is computed on: same facts → same bits."""
-        facts = self.engine.describe()
-        return {**facts, "float32_layers": self.exact} if self.exact else facts
+        return {**self.engine.describe(), **self.kernels}
 
     def _fixed_batch(self) -> tuple[Tensor, Tensor | None, int]:
         recipe = self.recipe

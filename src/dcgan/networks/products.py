@@ -1,0 +1,247 @@
+"""A convolution as matrix products: the same function, sooner where a machine multiplies faster than it convolves.
+
+With columns(x), (N · h · w, k · k · C), the numbers that each output sees, the three passes of a convolution are
+y = columns(x) · w, its transpose columnsᵀ(y · wᵀ) and its kernel columns(x)ᵀ · y (Chellapilla et al. 2006). A
+transposed convolution has the same three in another order. Each is bilinear and is derived by the other two, as often
+as asked.
+
+oneDNN's convolutions in bf16 reach the rate of its matrix products forwards, and a third to a fifth of it in their
+gradients, so each pass is chosen for itself (`training/soundness.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn.functional import conv2d, conv_transpose2d, pad
+
+from dcgan.networks.frequency import Geometry
+
+PASSES = ("convolve", "transpose", "kernel")
+"""What can be a product. A `Conv2d` convolves forwards and transposes backwards, a `ConvTranspose2d` the other way."""
+
+Form = Callable[[Tensor, Tensor, Geometry, frozenset[str]], Tensor]
+"""`convolve` or its transpose."""
+
+
+def convolve(x: Tensor, weight: Tensor, geometry: Geometry, products: frozenset[str]) -> Tensor:
+    """`conv2d` of x, (N, C, H, W), by weight, (O, C, k, k): (N, O, *output), channels last. products: of `PASSES`."""
+    y: Tensor = _apply(_Convolve, x, weight, geometry, products)
+    return y
+
+
+def transpose_convolve(y: Tensor, weight: Tensor, geometry: Geometry, products: frozenset[str]) -> Tensor:
+    """The transpose of `convolve`: y, (N, O, *output), by the same weight: (N, C, H, W), channels last."""
+    x: Tensor = _apply(_Transpose, y, weight, geometry, products)
+    return x
+
+
+class _Convolve(Function):
+    """y of x and w. seen: the columns of x, where they are known."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        geometry: Geometry,
+        products: frozenset[str],
+        seen: Tensor | None = None,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.asked, ctx.seen = (geometry, products), seen
+        if "convolve" not in products:
+            x, around = _around(x, geometry)
+            return conv2d(x, weight, None, geometry.stride, around)
+        seen = columns(x, geometry) if seen is None else seen
+        if "kernel" in products and ctx.needs_input_grad[1]:
+            ctx.seen = seen  # the gradient by the weights looks at the same
+        return (seen @ _taps(weight).t()).view(-1, *geometry.output, len(weight)).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        by_x, by_weight, *_ = ctx.needs_input_grad
+        first = _apply(_Transpose, gradient, weight, *ctx.asked) if by_x else None
+        second = _apply(_Kernel, x, gradient, *ctx.asked, ctx.seen) if by_weight else None
+        return first, second, None, None, None
+
+
+class _Transpose(Function):
+    """x of y and w."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, weight: Tensor, geometry: Geometry, products: frozenset[str]) -> Tensor:
+        ctx.save_for_backward(y, weight)
+        ctx.asked = geometry, products
+        if "transpose" in products:
+            return _assembled(_rows(y) @ _taps(weight), geometry)
+        if not _even(geometry):
+            return _cropped(conv_transpose2d(y, weight, None, geometry.stride), geometry)
+        more = [
+            size - ((output - 1) * geometry.stride - 2 * before + geometry.kernel)
+            for size, before, output in zip(geometry.size, geometry.pad, geometry.output, strict=True)
+        ]
+        return conv_transpose2d(y, weight, None, geometry.stride, geometry.pad, more)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        y, weight = ctx.saved_tensors
+        geometry, products = ctx.asked
+        by_y, by_weight, *_ = ctx.needs_input_grad
+        both = by_y and by_weight and {"convolve", "kernel"} <= products
+        seen = columns(gradient, geometry) if both else None
+        first = _apply(_Convolve, gradient, weight, geometry, products, seen) if by_y else None
+        second = _apply(_Kernel, gradient, y, geometry, products, seen) if by_weight else None
+        return first, second, None, None
+
+
+class _Kernel(Function):
+    """w of x and y: the gradient of `_Convolve` and of `_Transpose` by their weights. seen: the columns of x."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        geometry: Geometry,
+        products: frozenset[str],
+        seen: Tensor | None = None,
+    ) -> Tensor:
+        ctx.save_for_backward(x, y)
+        ctx.asked = geometry, products
+        k, maps = geometry.kernel, x.shape[1]
+        if "kernel" in products:
+            taps = _rows(y).t() @ (columns(x, geometry) if seen is None else seen)
+            # In torch's own layout: fused Adam pairs weights and gradients by their place in memory.
+            return taps.view(-1, k, k, maps).permute(0, 3, 1, 2).contiguous()
+        x, around = _around(x, geometry)
+        like, stride = x.new_empty(y.shape[1], maps, k, k), [geometry.stride] * 2
+        weight: Tensor = torch.ops.aten.convolution_backward(
+            y, x, like, None, stride, around, [1, 1], False, [0, 0], 1, [False, True, False]
+        )[1]
+        return weight
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, y = ctx.saved_tensors
+        by_x, by_y, *_ = ctx.needs_input_grad
+        first = _apply(_Transpose, y, gradient, *ctx.asked) if by_x else None
+        second = _apply(_Convolve, x, gradient, *ctx.asked) if by_y else None
+        return first, second, None, None, None
+
+
+def _apply(function: Any, *inputs: Any) -> Any:
+    return function.apply(*inputs)
+
+
+def columns(x: Tensor, geometry: Geometry) -> Tensor:
+    """(N, C, H, W) → (N · h · w, k · k · C): what each output sees, in one copy of runs of k · C numbers."""
+    (height, width), k, s = geometry.output, geometry.kernel, geometry.stride
+    last = _padded(x, geometry).permute(0, 2, 3, 1).contiguous()
+    n, row, column, one = last.stride()
+    windows = last.as_strided(
+        (len(x), height, width, k, k, x.shape[1]), (n, s * row, s * column, row, column, one)
+    )
+    return windows.reshape(len(x) * height * width, -1)
+
+
+def _assembled(seen: Tensor, geometry: Geometry) -> Tensor:
+    """The transpose of `columns`: every number is added to where it was seen.
+
+    An image is a grid of blocks of stride × stride pixels, each of which is one run of memory; so are the taps that see
+    one block.
+    """
+    (height, width), k, s = geometry.output, geometry.kernel, geometry.stride
+    seen = seen.view(-1, height, width, k, k, seen.shape[1] // k**2)
+    down, right = (-(-side // s) for side in geometry.size)
+    x = seen.new_empty(len(seen), down, s, right, s, seen.shape[-1])
+    shares = sorted(product(*_shares(geometry)), key=lambda pair: abs(pair[0].by) + abs(pair[1].by))
+    for number, (rows, across) in enumerate(shares):
+        part = seen[:, rows.outputs, across.outputs, rows.taps, across.taps].permute(0, 1, 3, 2, 4, 5)
+        place = x[:, rows.blocks, rows.phases, across.blocks, across.phases]
+        if number == 0 and part.shape == x.shape:  # it reaches every pixel, so that none has to be 0 before
+            place.copy_(part)
+            continue
+        if number == 0:
+            x.zero_()
+        place += part
+    whole = x.view(len(seen), down * s, right * s, -1)
+    return whole[:, : geometry.size[0], : geometry.size[1]].contiguous().permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class _Share:
+    """The taps that see the block `by` blocks from their output's own, of which outputs, and what of it they see."""
+
+    by: int
+    taps: slice
+    outputs: slice
+    blocks: slice
+    phases: slice
+
+
+def _shares(geometry: Geometry) -> tuple[list[_Share], list[_Share]]:
+    """Along the height and along the width."""
+    k, s = geometry.kernel, geometry.stride
+    both = []
+    for size, before, outputs in zip(geometry.size, geometry.pad, geometry.output, strict=True):
+        blocks, shares = -(-size // s), []
+        for by in range(-before // s, (k - 1 - before) // s + 1):
+            first, last = max(0, before + by * s), min(k, before + (by + 1) * s)
+            start, end = max(0, -by), min(outputs, blocks - by)
+            if start < end:
+                phase = first - before - by * s
+                shares.append(
+                    _Share(by, slice(first, last), slice(start, end), slice(start + by, end + by),
+                           slice(phase, phase + last - first))
+                )  # fmt: skip
+        both.append(shares)
+    return both[0], both[1]
+
+
+def _even(geometry: Geometry) -> bool:
+    """Whether it is torch's own padding, the same before and after."""
+    k, s = geometry.kernel, geometry.stride
+    sides = zip(geometry.size, geometry.pad, geometry.output, strict=True)
+    return all((size + 2 * before - k) // s + 1 == output for size, before, output in sides)
+
+
+def _around(x: Tensor, geometry: Geometry) -> tuple[Tensor, list[int]]:
+    """x and the padding that torch is to give it."""
+    return (x, list(geometry.pad)) if _even(geometry) else (_padded(x, geometry), [0, 0])
+
+
+def _taps(weight: Tensor) -> Tensor:
+    """(O, C, k, k) → (O, k · k · C). Of a weight that is channels last, a view."""
+    return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
+
+
+def _padded(x: Tensor, geometry: Geometry) -> Tensor:
+    """x with its zeros around it, and without the last rows and columns that no output sees."""
+    sides = zip(geometry.size, geometry.pad, geometry.output, strict=True)
+    vertical, horizontal = (
+        (before, (output - 1) * geometry.stride + geometry.kernel - before - size)
+        for size, before, output in sides
+    )
+    around = (*horizontal, *vertical)
+    return pad(x, around) if any(around) else x
+
+
+def _cropped(x: Tensor, geometry: Geometry) -> Tensor:
+    """The transpose of `_padded`."""
+    (top, left), (height, width) = geometry.pad, geometry.size
+    below, right = max(0, top + height - x.shape[2]), max(0, left + width - x.shape[3])
+    x = pad(x, (0, right, 0, below)) if below or right else x
+    return x[:, :, top : top + height, left : left + width]
+
+
+def _rows(y: Tensor) -> Tensor:
+    """(N, O, h, w) → (N · h · w, O). Channels last, it is a view."""
+    return y.permute(0, 2, 3, 1).reshape(-1, y.shape[1])
