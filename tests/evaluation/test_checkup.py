@@ -46,7 +46,7 @@ class Replaying(torch.nn.Module):
 
 def looked_at(images: np.ndarray, data: Dataset, unseen: Dataset | None = None) -> dict[str, float]:
     one = trainer(data)
-    one.average.module = Replaying(images)
+    one.average._module = Replaying(images)
     return CheckUp(data, lambda: unseen)(one)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 
 from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import BatchSampler, Stream, chances, flips, latent, torch_seed
@@ -126,10 +125,10 @@ class Trainer:
         values = self.method.step(self._batch(drawn), turn)
         self.ranks.mean_(chain(values.values(), self.buffers))
         for role, weights in self.method.weights.items():
-            values[f"weights_{role[0]}"] = get_total_norm([weight.detach() for weight in weights])
+            values[f"weights_{role[0]}"] = _norm([*weights])
             if turn.whose in ("both", role):
                 gradients = [weight.grad for weight in weights if weight.grad is not None]
-                self.gradients[role].copy_(get_total_norm(gradients))
+                self.gradients[role].copy_(_norm(gradients))
             values[f"grad_{role[0]}"] = self.gradients[role].clone()
         return values
 
@@ -188,3 +187,10 @@ class Trainer:
         z = latent(recipe.seed, 0, 0, 8 * columns, recipe.z_dim, recipe.prior, Stream.FIXED)
         wanted = np.arange(8 * columns, dtype=np.int64) % recipe.classes if recipe.conditional else None
         return self.engine.tensor(z), None if wanted is None else self.engine.tensor(wanted), columns
+
+
+@torch.no_grad()
+def _norm(tensors: list[Tensor]) -> Tensor:
+    """Of all of them as one vector: 0-d."""
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    return norm
