@@ -77,6 +77,17 @@ def lines(runs: Path) -> list[dict[str, Any]]:
     return found
 
 
+def together(found: list[dict[str, Any]], file: Path) -> list[dict[str, Any]]:
+    """What was found, and of what the file has, by this program or `search.py`, the runs that these are not."""
+    kept = [json.loads(text) for text in file.read_text("utf-8").splitlines()] if file.exists() else []
+
+    def run(line: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(line.get(name) for name in ("data", "recipe", "seed", "device"))
+
+    mine = {run(line) for line in found}
+    return found + [line for line in kept if run(line) not in mine]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -86,7 +97,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=3_945_600, help="what an hour of two idle cores is")
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
     parser.add_argument(
-        "--json", type=Path, help="write the points of all seeds so far to this file, a line a seed"
+        "--json", type=Path, help="keep the points of all seeds so far in this file, a line a seed"
     )
     parser.add_argument("--plot", type=Path, help="draw them to this PNG")
     options = parser.parse_args()
@@ -101,10 +112,11 @@ def main() -> None:
             judge = Judge(data, open_dataset(options.data, split="test"))
         for seed in map(int, seeds):
             follow(seed, data, judge, options)
+        found = lines(options.runs_dir)
     except DcganError as error:
         parser.exit(error.status, f"hour.py: {error}\n")
-    found = lines(options.runs_dir)
     if options.json:
+        found = together(found, options.json)
         options.json.write_text("".join(json.dumps(line) + "\n" for line in found), encoding="utf-8")
     print(table(found))
     if options.plot:

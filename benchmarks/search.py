@@ -190,8 +190,11 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.add_subplot()
     across = "images" if all(line["by_images"] for line in lines) else "seconds"
-    devices = len({line["device"] for line in lines}) > 1
-    names = [", ".join(line[key] for key in ("recipe", "data", "device")[: 2 + devices]) for line in lines]
+    devices = [line.get("device", "cpu") for line in lines]  # the first did not say
+    names = [
+        f"{line['recipe']}, {line['data']}" + f", {device}" * (len({*devices}) > 1)
+        for line, device in zip(lines, devices, strict=True)
+    ]
     for number, name in enumerate(dict.fromkeys(names)):
         mine = [line for line, its in zip(lines, names, strict=True) if its == name]
         for line in mine:
@@ -271,6 +274,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="add the results to this file, a line a run")
     parser.add_argument("--plot", type=Path, help="draw what is in --json to this PNG")
     options = parser.parse_args()
+    try:
+        search(options)
+    except (DcganError, OSError) as error:
+        parser.exit(2, f"search.py: {error}\n")
+
+
+def search(options: argparse.Namespace) -> None:
+    """All that was asked for."""
     engine = Engine.choose(options.precision)
     data = open_dataset(options.data)
     wanted = recipes(options, data)

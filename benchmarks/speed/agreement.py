@@ -65,7 +65,8 @@ class Deviation:
         setattr(self, what, max(getattr(self, what), float(torch.nan_to_num(value.detach(), nan=torch.inf))))
 
 
-FLOAT32 = Deviation(loss=2e-4, gradient=2e-2, weights=0.02, statistics=3e-3, compared=0.4)
+FLOAT32 = Deviation(loss=2e-4, gradient=4e-2, weights=0.02, statistics=3e-3, compared=0.4)
+"""Four seeds of `pytorch-64` have gradients .010 to .028 apart."""
 BF16 = Deviation(loss=5e-2, gradient=torch.inf, weights=torch.inf, statistics=torch.inf, compared=0.0)
 """What is still the same maths. bf16 has 8 bits: its gradients are judged by what they train, not entry by entry."""
 

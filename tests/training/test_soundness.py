@@ -19,6 +19,7 @@ from dcgan.presets import preset
 from dcgan.training import soundness
 from dcgan.training.engine import Engine
 from dcgan.training.memory import keep_memory
+from dcgan.training.restore import changes
 from dcgan.training.soundness import Answer, ask, keep_sound, sooner
 from dcgan.training.trainer import Trainer
 from training.tiny import digits, tiny
@@ -193,6 +194,25 @@ def test_where_bf16_gains_nothing_a_run_is_in_float32(
         assert all(torch.isfinite(value) for value in trainer.advance().values())
     asked_for = Trainer(recipe.with_changes({"precision": "bf16"}), data, Engine.choose("bf16", "cpu"))
     assert asked_for.describe()["precision"] == "bf16", "who asks for bf16 gets it"
+
+
+def test_a_resumption_with_other_kernels_says_so() -> None:
+    plain = {"precision": "bf16", "ranks": 1}
+    others = [
+        {**plain, "products": {"discriminator.5": ["kernel"]}},
+        {**plain, "products": {"discriminator.5": ["kernel", "transpose"]}},
+        {**plain, "float32_layers": ["discriminator.5"]},
+    ]
+    for then in (plain, *others):
+        assert changes(then, then) == "" and changes({}, then) == ""
+        for now in (plain, *others):
+            if now is not then:
+                assert changes(then, now).startswith("not bit-identical to an uninterrupted run")
+    assert changes(others[0], plain).endswith("products was {'discriminator.5': ['kernel']} and is none")
+
+
+def test_a_name_that_is_no_pass_is_not_taken() -> None:
+    assert Answer(0.001, 0.5, "kernel nonsense kernel").taken == {"kernel"}
 
 
 def test_memory_is_kept_where_glibc_is() -> None:

@@ -5,8 +5,8 @@ y = columns(x) · w, its transpose columnsᵀ(y · wᵀ) and its kernel columns(
 transposed convolution has the same three in another order. Each is bilinear and is derived by the other two, as often
 as asked.
 
-oneDNN's convolutions in bf16 reach the rate of its matrix products forwards, and a third to a fifth of it in their
-gradients, so each pass is chosen for itself (`training/soundness.py`).
+oneDNN's convolutions in bf16 pass the rate of its matrix products in some layers and reach an eighth of it in others,
+by the weights above all, so each pass is chosen for itself (`training/soundness.py`).
 """
 
 from __future__ import annotations

@@ -62,11 +62,12 @@ def restore(folder: Path, trainer: Trainer) -> Restored:
 
 def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """In words, what differs of the engine that a checkpoint was made with; "" when nothing does."""
-    then = (
-        {"ranks": 1, **then} if then else then
-    )  # the first versions trained in one process, and did not say
+    if then:
+        # The first versions trained in one process, and did not say. Nor does who has no kernels of its own.
+        silent = {"ranks": 1, "float32_layers": [], "products": {}}
+        then, now = {**silent, **then}, {**silent, **now}
     changed = [key for key in now if key in then and then[key] != now[key]]
-    told = "; ".join(f"{key} was {then[key]} and is {now[key]}" for key in changed)
+    told = "; ".join(f"{key} was {then[key] or 'none'} and is {now[key] or 'none'}" for key in changed)
     return told and f"not bit-identical to an uninterrupted run: {told}"
 
 

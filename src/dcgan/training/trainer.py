@@ -173,7 +173,7 @@ class Trainer:
             return {}
         chosen = {
             "float32_layers": [name for name, answer in answers.items() if not answer.good],
-            "products": {name: answer.products for name, answer in answers.items() if answer.taken},
+            "products": {name: sorted(answer.taken) for name, answer in answers.items() if answer.taken},
         }
         return {name: value for name, value in chosen.items() if value}
 
