@@ -115,6 +115,46 @@ def test_a_layer_takes_products_in_bf16_alone(
         assert layer(x).dtype == torch.float32 and len(taken) == 1, "a layer that stays in float32 stays"
 
 
+@pytest.mark.parametrize(
+    ("layer", "size", "frozen", "products"),
+    [
+        (Conv2d(64, 128, 4, 2, 1, bias=False), 8, False, {"kernel"}),
+        (Conv2d(64, 128, 4, 2, 1, bias=False), 8, True, set()),
+        (Conv2d(64, 128, 4, 2, 1), 8, False, set()),
+        (Conv2d(64, 128, 4, 2, 1, bias=False), 18, False, set()),
+        (Conv2d(32, 64, 4, 2, 1, bias=False), 8, False, set()),
+        (ConvTranspose2d(128, 64, 4, 2, 1, bias=False), 4, False, {"kernel"}),
+        (Conv2d(24, 1, 4), 4, False, set(PASSES)),
+        (ConvTranspose2d(10, 24, 4, bias=False), 1, True, set(PASSES)),
+    ],
+)
+def test_float32_takes_the_products_that_its_shape_says(
+    layer: Conv2d | ConvTranspose2d,
+    size: int,
+    frozen: bool,
+    products: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = torch.randn(3, layer.in_channels, size, size, generator=torch.Generator().manual_seed(0))
+    x.requires_grad_()
+    layer.requires_grad_(not frozen)
+    wanted = [x, *(weight for weight in layer.parameters() if weight.requires_grad)]
+    expected = layer(x)
+    gradients = torch.autograd.grad(expected.square().sum(), wanted)
+    taken: list[frozenset[str]] = []
+    for name in ("convolve", "transpose_convolve"):
+        real = getattr(layer_products(), name)
+        monkeypatch.setattr(
+            layer_products(), name, lambda *given, real=real: taken.append(given[3]) or real(*given)
+        )
+    layer.rewrite = True
+    found = layer(x)
+    assert taken == ([products] if products else [])
+    assert torch.allclose(found, expected, atol=1e-5)
+    for mine, theirs in zip(torch.autograd.grad(found.square().sum(), wanted), gradients, strict=True):
+        assert (mine - theirs).norm() < 1e-5 * theirs.norm()
+
+
 def layer_products() -> object:
     """The module of products, as the layers see it."""
     from dcgan.networks import convolution

@@ -82,11 +82,23 @@ class _Rewritten:
         with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
             return form(x.float(), self._kernels(weight, geometry), geometry).to(x.dtype)
 
-    def _by_products(self, form: products.Form, x: Tensor, geometry: Geometry) -> Tensor:
-        """What the layer gives in bf16, with the passes that are named in `as_products` as such."""
-        weight = self.weight.to(torch.bfloat16, memory_format=LAYOUT)
-        y: Tensor = form(x.bfloat16(), weight, geometry, self.as_products)
-        return y if self.bias is None else y + self.bias.bfloat16().view(-1, 1, 1)
+    def _multiplied(self, x: Tensor, geometry: Geometry) -> frozenset[str]:
+        """The passes that are products: in bf16 those that were chosen, in float32 those that its shape says."""
+        if torch.is_autocast_enabled(x.device.type):
+            return self.as_products
+        # Where D is penalised, and has biases for want of batch norm, gradients are asked for by images alone: a
+        # product, in Python, would compute those by its weights too.
+        learns = self.bias is None and torch.is_grad_enabled() and self.weight.requires_grad
+        return products.in_float32(geometry, self.weight.shape, learns)
+
+    def _by_products(
+        self, form: products.Form, x: Tensor, geometry: Geometry, passes: frozenset[str]
+    ) -> Tensor:
+        """What the layer gives, with these passes as products."""
+        kind = torch.bfloat16 if torch.is_autocast_enabled(x.device.type) else x.dtype
+        layout = torch.contiguous_format if passes == products.KERNEL else LAYOUT
+        y: Tensor = form(x.to(kind), self.weight.to(kind, memory_format=layout), geometry, passes)
+        return y if self.bias is None else y + self.bias.to(kind).view(-1, 1, 1)
 
     def _kernels(self, weight: Tensor, geometry: Geometry) -> Tensor:
         """The transformed kernels; those of a frozen layer are kept from call to call."""
@@ -127,8 +139,8 @@ class Conv2d(_Rewritten, nn.Conv2d):
             if _worth(geometry, weight, len(x)):
                 y = self._in_frequency(frequency.convolve, x, weight, geometry)
                 return y if bias is None else y.add_(bias.view(-1, 1, 1))
-            if self.as_products and torch.is_autocast_enabled(x.device.type):
-                return self._by_products(products.convolve, x, geometry)
+            if passes := self._multiplied(x, geometry):
+                return self._by_products(products.convolve, x, geometry, passes)
             if self._to_one_map(stride, pads):
                 return _shifted(x, weight, bias)
             if stride == 2 and weight.shape[1] <= NARROW and x.requires_grad | weight.requires_grad:
@@ -177,8 +189,8 @@ class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
             if _worth(geometry, weight, len(x)):
                 y = self._in_frequency(frequency.transpose_convolve, x, weight, geometry)
                 return y if bias is None else y.add_(bias.view(-1, 1, 1))
-            if self.as_products and torch.is_autocast_enabled(x.device.type):
-                return self._by_products(products.transpose_convolve, x, geometry)
+            if passes := self._multiplied(x, geometry):
+                return self._by_products(products.transpose_convolve, x, geometry, passes)
         more = [
             max(0, size[i] - ((x.shape[2 + i] - 1) * self.stride[i] - 2 * crop[i] + self.kernel_size[i]))
             for i in (0, 1)
