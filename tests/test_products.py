@@ -155,6 +155,17 @@ def test_float32_takes_the_products_that_its_shape_says(
         assert (mine - theirs).norm() < 1e-5 * theirs.norm()
 
 
+@pytest.mark.parametrize("products", SUBSETS)
+def test_what_comes_after_a_layer_may_change_it_in_place(products: frozenset[str]) -> None:
+    for name in ("k4 s2 p1", "k4, to one pixel", "k5 s2, odd sides"):
+        x, weight, y = inputs(GEOMETRIES[name])
+        for form, maps in ((convolve, x), (transpose_convolve, y)):
+            apart = form(maps, weight, GEOMETRIES[name], products).relu().square().sum()
+            within = form(maps, weight, GEOMETRIES[name], products).relu_().square().sum()
+            expected = torch.autograd.grad(apart, (maps, weight))
+            assert all(map(torch.allclose, torch.autograd.grad(within, (maps, weight)), expected))
+
+
 def layer_products() -> object:
     """The module of products, as the layers see it."""
     from dcgan.networks import convolution

@@ -80,7 +80,9 @@ class _Convolve(Function):
         seen = columns(x, geometry) if seen is None else seen
         if "kernel" in products and ctx.needs_input_grad[1]:
             ctx.seen = seen  # the gradient by the weights looks at the same
-        return (seen @ _taps(weight).t()).view(-1, *geometry.output, len(weight)).permute(0, 3, 1, 2)
+        y = _maps(x, len(weight), geometry.output)
+        torch.mm(seen, _taps(weight).t(), out=_rows(y))
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -102,7 +104,7 @@ class _Transpose(Function):
             return _assembled(_rows(y) @ _taps(weight), geometry)
         if not _even(geometry):
             whole = conv_transpose2d(y, weight, None, geometry.stride)
-            return _cropped(whole, geometry).contiguous(memory_format=torch.channels_last)
+            return _cropped(whole, geometry).clone(memory_format=torch.channels_last)
         more = [
             size - ((output - 1) * geometry.stride - 2 * before + geometry.kernel)
             for size, before, output in zip(geometry.size, geometry.pad, geometry.output, strict=True)
@@ -180,7 +182,8 @@ def _assembled(seen: Tensor, geometry: Geometry) -> Tensor:
     (height, width), k, s = geometry.output, geometry.kernel, geometry.stride
     seen = seen.view(-1, height, width, k, k, seen.shape[1] // k**2)
     down, right = (-(-side // s) for side in geometry.size)
-    x = seen.new_empty(len(seen), down, s, right, s, seen.shape[-1])
+    whole = _maps(seen, seen.shape[-1], (down * s, right * s))
+    x = whole.permute(0, 2, 3, 1).view(len(seen), down, s, right, s, seen.shape[-1])
     shares = sorted(product(*_shares(geometry)), key=lambda pair: abs(pair[0].by) + abs(pair[1].by))
     for number, (rows, across) in enumerate(shares):
         part = seen[:, rows.outputs, across.outputs, rows.taps, across.taps].permute(0, 1, 3, 2, 4, 5)
@@ -191,8 +194,10 @@ def _assembled(seen: Tensor, geometry: Geometry) -> Tensor:
         if number == 0:
             x.zero_()
         place += part
-    whole = x.view(len(seen), down * s, right * s, -1)
-    return whole[:, : geometry.size[0], : geometry.size[1]].contiguous().permute(0, 3, 1, 2)
+    if whole.shape[2:] == geometry.size:
+        return whole
+    height, width = geometry.size
+    return whole[:, :, :height, :width].clone(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -259,6 +264,12 @@ def _cropped(x: Tensor, geometry: Geometry) -> Tensor:
     below, right = max(0, top + height - x.shape[2]), max(0, left + width - x.shape[3])
     x = pad(x, (0, right, 0, below)) if below or right else x
     return x[:, :, top : top + height, left : left + width]
+
+
+def _maps(like: Tensor, maps: int, size: tuple[int, int]) -> Tensor:
+    """Maps to be written into, (N, maps, *size): no view, so that what comes after a layer may change them in place."""
+    shape = len(like), maps, *size
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def _rows(y: Tensor) -> Tensor:
