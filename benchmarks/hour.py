@@ -77,7 +77,7 @@ def lines(runs: Path) -> list[dict[str, Any]]:
     return found
 
 
-def together(found: list[dict[str, Any]], file: Path) -> list[dict[str, Any]]:
+def with_others(found: list[dict[str, Any]], file: Path) -> list[dict[str, Any]]:
     """What was found, and of what the file has, by this program or `search.py`, the runs that these are not."""
     kept = [json.loads(text) for text in file.read_text("utf-8").splitlines()] if file.exists() else []
 
@@ -116,7 +116,7 @@ def main() -> None:
     except DcganError as error:
         parser.exit(error.status, f"hour.py: {error}\n")
     if options.json:
-        found = together(found, options.json)
+        found = with_others(found, options.json)
         options.json.write_text("".join(json.dumps(line) + "\n" for line in found), encoding="utf-8")
     print(table(found))
     if options.plot:

@@ -12,13 +12,11 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, fold, pad, pixel_unshuffle
+from torch.nn.functional import conv2d, fold, pad, pixel_unshuffle
 
 from dcgan.networks import frequency, products
-from dcgan.networks.frequency import Geometry
-
-Pads = tuple[int, int, int, int]
-"""Zeros (left, right, top, bottom), in the order of `torch.nn.functional.pad`."""
+from dcgan.networks.frequency import Geometry, Pair
+from dcgan.networks.products import Pads
 
 WIDE = 16
 """Maps on both sides from which a layer's passes may be sooner as products."""
@@ -145,10 +143,8 @@ class Conv2d(_Rewritten, nn.Conv2d):
                 return _shifted(x, weight, bias)
             if stride == 2 and weight.shape[1] <= NARROW and x.requires_grad | weight.requires_grad:
                 return _on_phases(x, weight, bias, geometry)
-        left, right, top, bottom = pads
-        if left == right and top == bottom:
-            return conv2d(x, weight, bias, self.stride, (top, left))
-        return conv2d(pad(x, pads), weight, bias, self.stride)
+        x, padding = products.padded(x, pads)
+        return conv2d(x, weight, bias, self.stride, padding)
 
     def _to_one_map(self, stride: int, pads: Pads) -> bool:
         """Whether it makes one map of the input's size, and not to be derived with few taps: that is slower."""
@@ -165,7 +161,7 @@ class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         return self.convolve(x, *self.placed(x.shape[2:]))
 
-    def placed(self, size: torch.Size) -> tuple[frequency.Pair, frequency.Pair]:
+    def placed(self, size: torch.Size) -> tuple[Pair, Pair]:
         """Of maps of `size`: rows and columns to crop before the first, and the size of what comes of it."""
         stride, kernel, before = self.stride, self.kernel_size, self.padding
         height, width = (
@@ -178,7 +174,7 @@ class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
         crop, made = self.placed(size)
         return Geometry(made, self.weight.shape[2], self.stride[0], crop, (size[0], size[1]))
 
-    def convolve(self, x: Tensor, crop: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    def convolve(self, x: Tensor, crop: Pair, size: Pair) -> Tensor:
         """x, (N, C, H, W), to (N, O, *size), with this many rows and columns cropped before the first."""
         if self.exact and torch.is_autocast_enabled(x.device.type):
             with torch.autocast(x.device.type, enabled=False):
@@ -191,16 +187,7 @@ class ConvTranspose2d(_Rewritten, nn.ConvTranspose2d):
                 return y if bias is None else y.add_(bias.view(-1, 1, 1))
             if passes := self._multiplied(x, geometry):
                 return self._by_products(products.transpose_convolve, x, geometry, passes)
-        more = [
-            max(0, size[i] - ((x.shape[2 + i] - 1) * self.stride[i] - 2 * crop[i] + self.kernel_size[i]))
-            for i in (0, 1)
-        ]
-        y = conv_transpose2d(x, weight, bias, self.stride, crop, (more[0], more[1]))
-        if y.shape[2:] == size:
-            return y
-        y = y[:, :, : size[0], : size[1]]
-        # Batch norm takes ten times as long over maps with gaps between their rows.
-        return y.contiguous(memory_format=LAYOUT) if self.rewrite else y
+        return products.transposed(x, weight, bias, (stride, other), crop, size, dense=self.rewrite)
 
 
 Layer = Conv2d | ConvTranspose2d

@@ -8,7 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from dcgan.networks.convolution import LAYOUT, Conv2d, ConvTranspose2d, Pads
+from dcgan.networks.convolution import LAYOUT, Conv2d, ConvTranspose2d
+from dcgan.networks.products import Pads
 from dcgan.networks.stages import Stage, chain, grouped
 
 Size = tuple[int, int]

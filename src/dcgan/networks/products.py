@@ -21,7 +21,10 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
-from dcgan.networks.frequency import Geometry
+from dcgan.networks.frequency import Geometry, Pair
+
+Pads = tuple[int, int, int, int]
+"""Zeros (left, right, top, bottom), in the order of `torch.nn.functional.pad`."""
 
 PASSES = ("convolve", "transpose", "kernel")
 """What can be a product. A `Conv2d` convolves forwards and transposes backwards, a `ConvTranspose2d` the other way."""
@@ -75,8 +78,8 @@ class _Convolve(Function):
         ctx.save_for_backward(x, weight)
         ctx.asked, ctx.seen = (geometry, products), seen
         if "convolve" not in products:
-            x, around = _around(x, geometry)
-            return conv2d(x, weight, None, geometry.stride, around)
+            x, padding = padded(x, _pads(geometry))
+            return conv2d(x, weight, None, geometry.stride, padding)
         seen = columns(x, geometry) if seen is None else seen
         if "kernel" in products and ctx.needs_input_grad[1]:
             ctx.seen = seen  # the gradient by the weights looks at the same
@@ -102,14 +105,7 @@ class _Transpose(Function):
         ctx.asked = geometry, products
         if "transpose" in products:
             return _assembled(_rows(y) @ _taps(weight), geometry)
-        if not _even(geometry):
-            whole = conv_transpose2d(y, weight, None, geometry.stride)
-            return _cropped(whole, geometry).clone(memory_format=torch.channels_last)
-        more = [
-            size - ((output - 1) * geometry.stride - 2 * before + geometry.kernel)
-            for size, before, output in zip(geometry.size, geometry.pad, geometry.output, strict=True)
-        ]
-        return conv_transpose2d(y, weight, None, geometry.stride, geometry.pad, more)
+        return transposed(y, weight, None, (geometry.stride, geometry.stride), geometry.pad, geometry.size)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -142,10 +138,10 @@ class _Kernel(Function):
             taps = _rows(y).t() @ (columns(x, geometry) if seen is None else seen)
             # In torch's own layout: fused Adam pairs weights and gradients by their place in memory.
             return taps.view(-1, k, k, maps).permute(0, 3, 1, 2).contiguous()
-        x, around = _around(x, geometry)
+        x, padding = padded(x, _pads(geometry))
         like, stride = x.new_empty(y.shape[1], maps, k, k), [geometry.stride] * 2
         weight: Tensor = torch.ops.aten.convolution_backward(
-            y, x, like, None, stride, around, [1, 1], False, [0, 0], 1, [False, True, False]
+            y, x, like, None, stride, padding, [1, 1], False, [0, 0], 1, [False, True, False]
         )[1]
         return weight
 
@@ -165,7 +161,8 @@ def _apply(function: Any, *inputs: Any) -> Any:
 def columns(x: Tensor, geometry: Geometry) -> Tensor:
     """(N, C, H, W) → (N · h · w, k · k · C): what each output sees, in one copy of runs of k · C numbers."""
     (height, width), k, s = geometry.output, geometry.kernel, geometry.stride
-    last = _padded(x, geometry).permute(0, 2, 3, 1).contiguous()
+    around = _pads(geometry)
+    last = (pad(x, around) if any(around) else x).permute(0, 2, 3, 1).contiguous()
     n, row, column, one = last.stride()
     windows = last.as_strided(
         (len(x), height, width, k, k, x.shape[1]), (n, s * row, s * column, row, column, one)
@@ -230,40 +227,43 @@ def _shares(geometry: Geometry) -> tuple[list[_Share], list[_Share]]:
     return both[0], both[1]
 
 
-def _even(geometry: Geometry) -> bool:
-    """Whether it is torch's own padding, the same before and after."""
-    k, s = geometry.kernel, geometry.stride
+def padded(x: Tensor, pads: Pads) -> tuple[Tensor, Pair]:
+    """What torch's convolution is to be given: x, and how it is to pad it; x padded, where both sides are not alike."""
+    left, right, top, bottom = pads
+    return (x, (top, left)) if left == right and top == bottom else (pad(x, pads), (0, 0))
+
+
+def transposed(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, crop: Pair, size: Pair, dense: bool = True
+) -> Tensor:
+    """Torch's transposed convolution to `size`, with this many rows and columns cropped before the first.
+
+    dense: without gaps between the rows of what is cropped, over which batch norm takes ten times as long.
+    """
+    more = [
+        max(0, size[i] - ((x.shape[2 + i] - 1) * stride[i] - 2 * crop[i] + weight.shape[2 + i]))
+        for i in (0, 1)
+    ]
+    y = conv_transpose2d(x, weight, bias, stride, crop, more)
+    if y.shape[2:] == size:
+        return y
+    y = y[:, :, : size[0], : size[1]]
+    return y.clone(memory_format=torch.channels_last) if dense else y
+
+
+def _pads(geometry: Geometry) -> Pads:
+    """The zeros around an image; fewer than none where no output sees its last rows or columns."""
     sides = zip(geometry.size, geometry.pad, geometry.output, strict=True)
-    return all((size + 2 * before - k) // s + 1 == output for size, before, output in sides)
-
-
-def _around(x: Tensor, geometry: Geometry) -> tuple[Tensor, list[int]]:
-    """x and the padding that torch is to give it."""
-    return (x, list(geometry.pad)) if _even(geometry) else (_padded(x, geometry), [0, 0])
+    (top, bottom), (left, right) = (
+        (before, (output - 1) * geometry.stride + geometry.kernel - before - size)
+        for size, before, output in sides
+    )
+    return left, right, top, bottom
 
 
 def _taps(weight: Tensor) -> Tensor:
     """(O, C, k, k) → (O, k · k · C). Of a weight that is channels last, a view."""
     return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
-
-
-def _padded(x: Tensor, geometry: Geometry) -> Tensor:
-    """x with its zeros around it, and without the last rows and columns that no output sees."""
-    sides = zip(geometry.size, geometry.pad, geometry.output, strict=True)
-    vertical, horizontal = (
-        (before, (output - 1) * geometry.stride + geometry.kernel - before - size)
-        for size, before, output in sides
-    )
-    around = (*horizontal, *vertical)
-    return pad(x, around) if any(around) else x
-
-
-def _cropped(x: Tensor, geometry: Geometry) -> Tensor:
-    """The transpose of `_padded`."""
-    (top, left), (height, width) = geometry.pad, geometry.size
-    below, right = max(0, top + height - x.shape[2]), max(0, left + width - x.shape[3])
-    x = pad(x, (0, right, 0, below)) if below or right else x
-    return x[:, :, top : top + height, left : left + width]
 
 
 def _maps(like: Tensor, maps: int, size: tuple[int, int]) -> Tensor:
