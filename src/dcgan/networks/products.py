@@ -2,8 +2,7 @@
 
 With columns(x), (N · h · w, k · k · C), the numbers that each output sees, the three passes of a convolution are
 y = columns(x) · w, its transpose columnsᵀ(y · wᵀ) and its kernel columns(x)ᵀ · y (Chellapilla et al. 2006). A
-transposed convolution has the same three in another order. Each is bilinear and is derived by the other two, as often
-as asked.
+transposed convolution has the same three in another order (`bilinear`).
 
 oneDNN's convolutions in bf16 pass the rate of its matrix products in some layers and reach an eighth of it in others,
 by the weights above all, so each pass is chosen for itself (`training/soundness.py`).
@@ -11,16 +10,14 @@ by the weights above all, so each pass is chosen for itself (`training/soundness
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
+from dcgan.networks.bilinear import Known
 from dcgan.networks.frequency import Geometry, Pair
 
 Pads = tuple[int, int, int, int]
@@ -29,133 +26,50 @@ Pads = tuple[int, int, int, int]
 PASSES = ("convolve", "transpose", "kernel")
 """What can be a product. A `Conv2d` convolves forwards and transposes backwards, a `ConvTranspose2d` the other way."""
 
-KERNEL = frozenset({"kernel"})
-SMALL, MANY = 64, 128
-"""Pixels of a map at most and maps at least, on one side and half as many on the other, from which float32's gradient
-by the weights is a product: 1.1 to 1.5 times as fast as oneDNN's convolution. Of larger maps, or fewer, it is not."""
 
-Form = Callable[[Tensor, Tensor, Geometry, frozenset[str]], Tensor]
-"""`convolve` or its transpose."""
+def is_dense(geometry: Geometry) -> bool:
+    """Whether it is between a map of one pixel and one of the kernel's size: a dense layer, four times as fast so."""
+    return geometry.output == (1, 1) and geometry.size == (geometry.kernel,) * 2 and geometry.pad == (0, 0)
 
 
-def convolve(x: Tensor, weight: Tensor, geometry: Geometry, products: frozenset[str]) -> Tensor:
-    """`conv2d` of x, (N, C, H, W), by weight, (O, C, k, k): (N, O, *output), channels last. products: of `PASSES`."""
-    y: Tensor = _apply(_Convolve, x, weight, geometry, products)
-    return y
+@dataclass(frozen=True)
+class Products:
+    """How the convolution of `geometry` is computed: those `passes`, of `PASSES`, as products, the others by torch."""
 
+    geometry: Geometry
+    passes: frozenset[str]
 
-def transpose_convolve(y: Tensor, weight: Tensor, geometry: Geometry, products: frozenset[str]) -> Tensor:
-    """The transpose of `convolve`: y, (N, O, *output), by the same weight: (N, C, H, W), channels last."""
-    x: Tensor = _apply(_Transpose, y, weight, geometry, products)
-    return x
-
-
-def in_float32(geometry: Geometry, maps: Sequence[int], learns: bool) -> frozenset[str]:
-    """The passes that are sooner as products in float32 too. maps: the weight's shape; learns: whether its gradient
-    will be asked for, always.
-
-    Between a map of one pixel and one of the kernel's size a convolution is a dense layer, and four times as fast so.
-    """
-    pixels = geometry.output[0] * geometry.output[1]
-    if pixels == 1 and geometry.size == (geometry.kernel, geometry.kernel) and geometry.pad == (0, 0):
-        return frozenset(PASSES)
-    few, many = sorted(maps[:2])
-    return KERNEL if learns and pixels <= SMALL and many >= MANY and few >= MANY // 2 else frozenset()
-
-
-class _Convolve(Function):
-    """y of x and w. seen: the columns of x, where they are known."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        geometry: Geometry,
-        products: frozenset[str],
-        seen: Tensor | None = None,
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.asked, ctx.seen = (geometry, products), seen
-        if "convolve" not in products:
-            x, padding = padded(x, _pads(geometry))
-            return conv2d(x, weight, None, geometry.stride, padding)
-        seen = columns(x, geometry) if seen is None else seen
-        if "kernel" in products and ctx.needs_input_grad[1]:
-            ctx.seen = seen  # the gradient by the weights looks at the same
-        y = _maps(x, len(weight), geometry.output)
+    def convolve(self, x: Tensor, weight: Tensor, known: Known) -> Tensor:
+        """(N, C, H, W) by (O, C, k, k) → (N, O, h, w)."""
+        if "convolve" not in self.passes:
+            x, padding = padded(x, _pads(self.geometry))
+            return conv2d(x, weight, None, self.geometry.stride, padding)
+        seen = columns(x, self.geometry) if known.x is None else known.x
+        if "kernel" in self.passes:
+            known.x = seen  # the gradient by the weights looks at the same
+        y = _maps(x, len(weight), self.geometry.output)
         torch.mm(seen, _taps(weight).t(), out=_rows(y))
         return y
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        by_x, by_weight, *_ = ctx.needs_input_grad
-        first = _apply(_Transpose, gradient, weight, *ctx.asked) if by_x else None
-        second = _apply(_Kernel, x, gradient, *ctx.asked, ctx.seen) if by_weight else None
-        return first, second, None, None, None
+    def transpose(self, y: Tensor, weight: Tensor, known: Known) -> Tensor:
+        """(N, O, h, w) by (O, C, k, k) → (N, C, H, W)."""
+        if "transpose" in self.passes:
+            return _assembled(_rows(y) @ _taps(weight), self.geometry)
+        stride = self.geometry.stride, self.geometry.stride
+        return transposed(y, weight, None, stride, self.geometry.pad, self.geometry.size)
 
-
-class _Transpose(Function):
-    """x of y and w."""
-
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, weight: Tensor, geometry: Geometry, products: frozenset[str]) -> Tensor:
-        ctx.save_for_backward(y, weight)
-        ctx.asked = geometry, products
-        if "transpose" in products:
-            return _assembled(_rows(y) @ _taps(weight), geometry)
-        return transposed(y, weight, None, (geometry.stride, geometry.stride), geometry.pad, geometry.size)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        y, weight = ctx.saved_tensors
-        geometry, products = ctx.asked
-        by_y, by_weight, *_ = ctx.needs_input_grad
-        both = by_y and by_weight and {"convolve", "kernel"} <= products
-        seen = columns(gradient, geometry) if both else None
-        first = _apply(_Convolve, gradient, weight, geometry, products, seen) if by_y else None
-        second = _apply(_Kernel, gradient, y, geometry, products, seen) if by_weight else None
-        return first, second, None, None
-
-
-class _Kernel(Function):
-    """w of x and y: the gradient of `_Convolve` and of `_Transpose` by their weights. seen: the columns of x."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        y: Tensor,
-        geometry: Geometry,
-        products: frozenset[str],
-        seen: Tensor | None = None,
-    ) -> Tensor:
-        ctx.save_for_backward(x, y)
-        ctx.asked = geometry, products
-        k, maps = geometry.kernel, x.shape[1]
-        if "kernel" in products:
-            taps = _rows(y).t() @ (columns(x, geometry) if seen is None else seen)
-            # In torch's own layout: fused Adam pairs weights and gradients by their place in memory.
+    def kernel(self, x: Tensor, y: Tensor, known: Known) -> Tensor:
+        """(N, C, H, W) and (N, O, h, w) → (O, C, k, k)."""
+        k, maps = self.geometry.kernel, x.shape[1]
+        if "kernel" in self.passes:
+            taps = _rows(y).t() @ (columns(x, self.geometry) if known.x is None else known.x)
             return taps.view(-1, k, k, maps).permute(0, 3, 1, 2).contiguous()
-        x, padding = padded(x, _pads(geometry))
-        like, stride = x.new_empty(y.shape[1], maps, k, k), [geometry.stride] * 2
+        x, padding = padded(x, _pads(self.geometry))
+        like, stride = x.new_empty(y.shape[1], maps, k, k), [self.geometry.stride] * 2
         weight: Tensor = torch.ops.aten.convolution_backward(
             y, x, like, None, stride, padding, [1, 1], False, [0, 0], 1, [False, True, False]
         )[1]
         return weight
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, y = ctx.saved_tensors
-        by_x, by_y, *_ = ctx.needs_input_grad
-        first = _apply(_Transpose, y, gradient, *ctx.asked) if by_x else None
-        second = _apply(_Convolve, x, gradient, *ctx.asked) if by_y else None
-        return first, second, None, None, None
-
-
-def _apply(function: Any, *inputs: Any) -> Any:
-    return function.apply(*inputs)
 
 
 def columns(x: Tensor, geometry: Geometry) -> Tensor:
