@@ -68,6 +68,7 @@ def contestants(name: str) -> dict[str, tuple[Callable[[], object], int]]:
     whole = trainer(name, engine)
     found: dict[str, Callable[[], object]] = {"all of them": whole.advance}
     found["no frequency domain"] = within(frequency, "GAIN", math.inf, trainer(name, engine).advance)
+    found["no tiles"] = within(convolution, "tiles", lambda *_: None, trainer(name, engine).advance)
     found["no phases of narrow images"] = within(convolution, "NARROW", 0, trainer(name, engine).advance)
     rows = trainer(name, Rows(engine.device, engine.bf16))
     for module in rows.method.networks["generator"].modules():
