@@ -7,7 +7,7 @@ is linear in each of three: the derivatives of each are the other two. So who co
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -56,14 +56,15 @@ class _Convolve(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, form: Form, known: Known) -> Tensor:
         y = form.convolve(x, weight, known)
-        ctx.save_for_backward(x, weight)
-        ctx.form, ctx.known = form, _kept(ctx, x=known.x, weight=known.weight)
+        by_x, by_weight, *_ = ctx.needs_input_grad
+        ctx.save_for_backward(x, weight, known.x if by_weight else None, known.weight if by_x else None)
+        ctx.form = form
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        known = replace(ctx.known)
+        x, weight, *made = ctx.saved_tensors
+        known = Known(x=made[0], weight=made[1])
         by_x = _apply(_Transpose, gradient, weight, ctx.form, known) if ctx.needs_input_grad[0] else None
         by_weight = _apply(_Kernel, x, gradient, ctx.form, known) if _is_asked(ctx) else None
         return by_x, by_weight, None, None
@@ -73,14 +74,15 @@ class _Transpose(Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, weight: Tensor, form: Form, known: Known) -> Tensor:
         x = form.transpose(y, weight, known)
-        ctx.save_for_backward(y, weight)
-        ctx.form, ctx.known = form, _kept(ctx, y=known.y, weight=known.weight)
+        by_y, by_weight, *_ = ctx.needs_input_grad
+        ctx.save_for_backward(y, weight, known.y if by_weight else None, known.weight if by_y else None)
+        ctx.form = form
         return x
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        y, weight = ctx.saved_tensors
-        known = replace(ctx.known)
+        y, weight, *made = ctx.saved_tensors
+        known = Known(y=made[0], weight=made[1])
         by_y = _apply(_Convolve, gradient, weight, ctx.form, known) if ctx.needs_input_grad[0] else None
         by_weight = _apply(_Kernel, gradient, y, ctx.form, known) if _is_asked(ctx) else None
         return by_y, by_weight, None, None
@@ -90,27 +92,27 @@ class _Kernel(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, form: Form, known: Known) -> Tensor:
         weight = form.kernel(x, y, known)
-        ctx.save_for_backward(x, y)
-        ctx.form, ctx.known = form, Known(x=known.x, y=known.y)
+        by_x, by_y, *_ = ctx.needs_input_grad
+        ctx.save_for_backward(x, y, known.x if by_y else None, known.y if by_x else None)
+        ctx.form = form
         return weight
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, y = ctx.saved_tensors
-        known = replace(ctx.known)
+        x, y, *made = ctx.saved_tensors
+        known = Known(x=made[0], y=made[1])
         by_x = _apply(_Transpose, y, gradient, ctx.form, known) if ctx.needs_input_grad[0] else None
         by_y = _apply(_Convolve, x, gradient, ctx.form, known) if ctx.needs_input_grad[1] else None
         return by_x, by_y, None, None
 
 
-def _apply(function: Any, *inputs: Any) -> Any:
-    return function.apply(*inputs)
-
-
-def _kept(ctx: Any, x: Tensor | None = None, y: Tensor | None = None, weight: Tensor | None = None) -> Known:
-    """Of what a pass made, what its derivatives may use: that by the maps the weights, that by the weights the maps."""
-    by_maps, by_weight, *_ = ctx.needs_input_grad
-    return Known(x if by_weight else None, y if by_weight else None, weight if by_maps else None)
+def _apply(function: Any, maps: Tensor, *inputs: Any) -> Any:
+    """In the precision of what it is given: derivatives may be taken where another one is asked for."""
+    kind = maps.device.type
+    if not torch.is_autocast_enabled(kind):
+        return function.apply(maps, *inputs)
+    with torch.autocast(kind, enabled=False):
+        return function.apply(maps, *inputs)
 
 
 def _asked_apart(weight: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ def gain(geometry: Geometry, inputs: int, outputs: int, batch: int) -> float:
     phases = geometry.stride**2
     products = (3 * (rows.length * columns.length)) // 2
     taps = (rows.last - rows.first + 1) * (columns.last - columns.first + 1)
-    per_pair = products * phases * (1 + taps / batch)
+    per_pair = products * phases * (1 + taps / max(1, batch))
     into, out_of = rows.phase * columns.phase * products * phases, math.prod(geometry.output) * products
     direct = geometry.kernel**2 * math.prod(geometry.output) * inputs * outputs
     return direct / (per_pair * inputs * outputs + into * inputs + out_of * outputs)

@@ -59,7 +59,7 @@ class Tiles:
         tile = points * (pairs_of_phases + points * maps + self.side**2 * outputs)
         direct = self.geometry.kernel**2 * math.prod(self.geometry.output) * pairs
         once = points * self.taps**2 * pairs_of_phases + CALLS
-        return direct / (math.prod(self.across) * tile + once / batch)
+        return direct / (math.prod(self.across) * tile + once / max(1, batch))
 
     def convolve(self, x: Tensor, weight: Tensor, known: Known) -> Tensor:
         """(N, C, H, W) by (O, C, k, k) → (N, O, h, w), channels last."""
@@ -233,6 +233,6 @@ def _without(at: Tensor, place: int) -> Tensor:
 
 
 def _maps(like: Tensor, n: int, maps: int, size: Pair) -> Tensor:
-    """Maps to be written into, channels last."""
+    """Maps to be written into, channels last: no view, so that what comes after a layer may change them in place."""
     shape = n, maps, *size
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
