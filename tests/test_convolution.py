@@ -9,25 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad
 
+from convolutions import direct
 from dcgan.networks import build_networks, frequency
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d
 from dcgan.networks.frequency import Geometry
 from dcgan.networks.layers import Dropout, SameConv2d, SameConvTranspose2d
 from dcgan.presets import PRESETS
 from dcgan.training.engine import Engine
-
-
-def direct(x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    """The convolution that a geometry names, by torch."""
-    after = [
-        (out - 1) * geometry.stride + geometry.kernel - size - before
-        for size, out, before in zip(geometry.size, geometry.output, geometry.pad, strict=True)
-    ]
-    return conv2d(
-        pad(x, (geometry.pad[1], after[1], geometry.pad[0], after[0])), weight, stride=geometry.stride
-    )
 
 
 @st.composite

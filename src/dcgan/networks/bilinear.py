@@ -7,6 +7,7 @@ is linear in each of three: the derivatives of each are the other two. So who co
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -106,12 +107,21 @@ class _Kernel(Function):
         return by_x, by_y, None, None
 
 
+def as_given(x: Tensor) -> AbstractContextManager[object]:
+    """Computation in the precision of what it is given, whatever is asked for around it."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+def empty_maps(like: Tensor, n: int, maps: int, size: tuple[int, int]) -> Tensor:
+    """Maps to be written into, (n, maps, *size), channels last: no view, so that what comes after a layer may change
+    them in place."""
+    shape = n, maps, *size
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+
+
 def _apply(function: Any, maps: Tensor, *inputs: Any) -> Any:
-    """In the precision of what it is given: derivatives may be taken where another one is asked for."""
-    kind = maps.device.type
-    if not torch.is_autocast_enabled(kind):
-        return function.apply(maps, *inputs)
-    with torch.autocast(kind, enabled=False):
+    with as_given(maps):  # derivatives may be taken where another precision is asked for
         return function.apply(maps, *inputs)
 
 

@@ -8,8 +8,7 @@ has the same bits wherever the same kernels are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -93,9 +92,8 @@ class _Rewritten:
         needed = max(frequency.GAIN, AHEAD * found.gain(*asked)) if found else None
         if _worth(geometry, weight, len(x), needed):
             transform = frequency.convolve if forwards else frequency.transpose_convolve
-            with _float32(x):  # also where all around it is bf16
-                made = partial(frequency.transformed, geometry=geometry)
-                kernels = self._transformed(lambda weight: made(weight.float()), geometry)
+            with bilinear.as_given(x):  # in float32, also where all around it is bf16
+                kernels = self._transformed(lambda w: frequency.transformed(w.float(), geometry), geometry)
                 y = transform(x.float(), kernels, geometry).to(x.dtype)
         elif bf16:
             if not self.as_products:
@@ -228,12 +226,6 @@ def _worth(geometry: Geometry, weight: Tensor, batch: int, needed: float | None 
     if needed is None:
         needed = frequency.GAIN_BF16 if torch.is_autocast_enabled("cpu") else frequency.GAIN
     return frequency.gain(geometry, weight.shape[1], weight.shape[0], batch) >= needed
-
-
-def _float32(x: Tensor) -> AbstractContextManager[object]:
-    """No precision but float32 within."""
-    kind = x.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -13,7 +13,6 @@ the same form.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -58,10 +57,6 @@ class Axis:
     def length(self) -> int:
         """Of the shortest circular convolution that wraps nothing into the outputs that are wanted."""
         return max(self.phase - self.first, self.output + self.last)
-
-
-Form = Callable[[Tensor, Tensor, Geometry], Tensor]
-"""`convolve` or its transpose, of maps and transformed kernels."""
 
 
 def axes(geometry: Geometry) -> tuple[Axis, Axis]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
-from dcgan.networks.bilinear import Known
+from dcgan.networks.bilinear import Known, empty_maps
 from dcgan.networks.frequency import Geometry, Pair
 
 Pads = tuple[int, int, int, int]
@@ -47,7 +47,7 @@ class Products:
         seen = columns(x, self.geometry) if known.x is None else known.x
         if "kernel" in self.passes:
             known.x = seen  # the gradient by the weights looks at the same
-        y = _maps(x, len(weight), self.geometry.output)
+        y = empty_maps(x, len(x), len(weight), self.geometry.output)
         torch.mm(seen, _taps(weight).t(), out=_rows(y))
         return y
 
@@ -93,7 +93,7 @@ def _assembled(seen: Tensor, geometry: Geometry) -> Tensor:
     (height, width), k, s = geometry.output, geometry.kernel, geometry.stride
     seen = seen.view(-1, height, width, k, k, seen.shape[1] // k**2)
     down, right = (-(-side // s) for side in geometry.size)
-    whole = _maps(seen, seen.shape[-1], (down * s, right * s))
+    whole = empty_maps(seen, len(seen), seen.shape[-1], (down * s, right * s))
     x = whole.permute(0, 2, 3, 1).view(len(seen), down, s, right, s, seen.shape[-1])
     shares = sorted(product(*_shares(geometry)), key=lambda pair: abs(pair[0].by) + abs(pair[1].by))
     for number, (rows, across) in enumerate(shares):
@@ -178,12 +178,6 @@ def _pads(geometry: Geometry) -> Pads:
 def _taps(weight: Tensor) -> Tensor:
     """(O, C, k, k) → (O, k · k · C). Of a weight that is channels last, a view."""
     return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
-
-
-def _maps(like: Tensor, maps: int, size: tuple[int, int]) -> Tensor:
-    """Maps to be written into, (N, maps, *size): no view, so that what comes after a layer may change them in place."""
-    shape = len(like), maps, *size
-    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def _rows(y: Tensor) -> Tensor:

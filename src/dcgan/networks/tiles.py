@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dcgan.networks.bilinear import Known
+from dcgan.networks.bilinear import Known, empty_maps
 from dcgan.networks.frequency import Geometry, Pair
 
 POINTS = 0.0, 1.0, -1.0, -0.5, 2.0
@@ -35,11 +35,16 @@ CALLS = 2**24
 
 @dataclass(frozen=True)
 class Tiles:
-    """How the convolution of `geometry` is computed: `side`² outputs at a time, of which `across` are (down, right)."""
+    """How the convolution of `geometry` is computed: `side`² outputs at a time."""
 
     geometry: Geometry
     side: int
-    across: Pair
+
+    @property
+    def across(self) -> Pair:
+        """Tiles (down, right) that have all outputs."""
+        height, width = self.geometry.output
+        return -(-height // self.side), -(-width // self.side)
 
     @property
     def taps(self) -> int:
@@ -130,7 +135,7 @@ class Tiles:
             else:
                 place += part
         within = whole[:, top : top + height, left : left + width]
-        x = _maps(values, n, c, self.geometry.size)
+        x = empty_maps(values, n, c, self.geometry.size)
         if within.shape[1:3] != self.geometry.size:
             x.zero_()  # there are pixels that no output sees
         x.permute(0, 2, 3, 1)[:, : within.shape[1], : within.shape[2]].copy_(within)
@@ -143,7 +148,7 @@ class Tiles:
         height, width = self.geometry.output
         outputs = torch.bmm(out_of.expand(products.shape[1], -1, -1), products.transpose(0, 1))
         outputs = outputs.view(n, down, right, t, t, o).permute(0, 1, 3, 2, 4, 5)
-        y = _maps(products, n, o, self.geometry.output)
+        y = empty_maps(products, n, o, self.geometry.output)
         place = y.permute(0, 2, 3, 1)
         if (down * t, right * t) == (height, width):
             place.view(n, down, t, right, t, o).copy_(outputs)
@@ -182,8 +187,7 @@ def tiles(geometry: Geometry, inputs: int, outputs: int, batch: int) -> Tiles | 
     """The tiles that take the fewest multiplications, if they save as many as `GAIN` says. inputs, outputs: maps."""
     taps = -(-geometry.kernel // geometry.stride)
     forms = [
-        Tiles(geometry, side, (-(-geometry.output[0] // side), -(-geometry.output[1] // side)))
-        for side in range(max(1, taps - 1), min(LARGEST, len(POINTS) + 2 - taps) + 1)
+        Tiles(geometry, side) for side in range(max(1, taps - 1), min(LARGEST, len(POINTS) + 2 - taps) + 1)
     ]
     best = max(forms, key=lambda form: form.gain(inputs, outputs, batch), default=None)
     return best if best is not None and best.gain(inputs, outputs, batch) >= GAIN else None
@@ -230,9 +234,3 @@ def _without(at: Tensor, place: int) -> Tensor:
             nothing = torch.zeros(1, dtype=torch.float64)
             made = torch.cat([nothing, made]) - point * torch.cat([made, nothing])
     return torch.cat([made, torch.zeros(len(at) + 1 - len(made), dtype=torch.float64)])
-
-
-def _maps(like: Tensor, n: int, maps: int, size: Pair) -> Tensor:
-    """Maps to be written into, channels last: no view, so that what comes after a layer may change them in place."""
-    shape = n, maps, *size
-    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
