@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from dcgan.data import Dataset
+from dcgan.errors import DcganError
 from dcgan.networks import convolution, frequency
 from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import Dropout
@@ -102,6 +103,11 @@ def main() -> None:
         times = race({"": (one.advance, one.recipe.batch)}, rounds=options.rounds, cycle=4)
         print(times[""].rates[1])
         return
+    try:
+        for name in options.presets:
+            preset(name)
+    except DcganError as error:
+        parser.exit(error.status, f"ablation.py: {error}\n")
     for name in options.presets:
         times = race(contestants(name), rounds=options.rounds, cycle=4)
         whole = times["all of them"].rates[1]
