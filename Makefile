@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 setup: $(READY)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml $(wildcard src/dcgan/networks/csrc/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "dcgan needs Python 3.11 or later: make PYTHON=python3.11 setup"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

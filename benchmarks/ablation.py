@@ -22,7 +22,7 @@ from torch import Tensor
 
 from dcgan.data import Dataset
 from dcgan.errors import DcganError
-from dcgan.networks import convolution, frequency
+from dcgan.networks import compiled, convolution, frequency
 from dcgan.networks.convolution import Maps
 from dcgan.networks.layers import Dropout
 from dcgan.presets import preset
@@ -69,7 +69,9 @@ def contestants(name: str) -> dict[str, tuple[Callable[[], object], int]]:
     whole = trainer(name, engine)
     found: dict[str, Callable[[], object]] = {"all of them": whole.advance}
     found["no frequency domain"] = within(frequency, "GAIN", math.inf, trainer(name, engine).advance)
-    found["no tiles"] = within(convolution, "tiles", lambda *_: None, trainer(name, engine).advance)
+    found["nothing compiled"] = within(compiled, "is_here", lambda: False, trainer(name, engine).advance)
+    untiled = within(convolution, "tiles", lambda *_: None, trainer(name, engine).advance)
+    found["nor tiles"] = within(compiled, "is_here", lambda: False, untiled)
     found["no phases of narrow images"] = within(convolution, "NARROW", 0, trainer(name, engine).advance)
     rows = trainer(name, Rows(engine.device, engine.bf16))
     for module in rows.method.networks["generator"].modules():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from convolutions import direct, inputs
-from dcgan.networks import bilinear, build_networks
+from dcgan.networks import bilinear, build_networks, compiled
 from dcgan.networks import tiles as module
 from dcgan.networks.bilinear import Known
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Layer
@@ -26,6 +26,12 @@ from dcgan.presets import PRESETS
 from dcgan.training.engine import Engine
 
 HALVED = Geometry((8, 8), 4, 2, (1, 1), (4, 4))
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there is no compiler."""
+    monkeypatch.setattr(compiled, "is_here", lambda: False)
 
 
 @st.composite

@@ -188,7 +188,8 @@ def test_the_pictures_that_excite_a_feature_are_found_with_the_patch() -> None:
     assert np.array_equal(feature.images[1], data.images[11])
     assert feature.boxes[0] == Box(12, 20, 7, 7) and feature.boxes[1] == Box(4, 4, 7, 7)
     assert feature.response[0] > feature.response[1] > feature.response[2]
-    assert np.argwhere(feature.gradients[0, 0]).tolist() == [[15, 23]]
+    seen = np.abs(feature.gradients[0, 0])
+    assert np.argwhere(seen > 1e-6 * seen.max()).tolist() == [[15, 23]], "but for rounding"
     assert 1 not in [one.number for one in found.trained]
     assert feature.most in data.classes and feature.share == pytest.approx(7 / 20)
 

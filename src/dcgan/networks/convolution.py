@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, fold, pad, pixel_unshuffle
 
 from dcgan.networks import bilinear, frequency, products
+from dcgan.networks.compiled import compiled, narrow
 from dcgan.networks.frequency import Geometry, Pair
 from dcgan.networks.products import PASSES, Pads, Products
 from dcgan.networks.tiles import tiles
@@ -89,8 +90,17 @@ class _Rewritten:
         bf16, asked = torch.is_autocast_enabled(x.device.type), (weight.shape[1], weight.shape[0], batch)
         exact = not bf16 and x.dtype == weight.dtype != torch.bfloat16
         found = tiles(geometry, *asked) if exact else None
+        own = turned = None
+        if exact and x.dtype == torch.float32 and x.device.type == "cpu":
+            own = compiled(geometry, *weight.shape[:2])
+            if forwards and not own and not products.is_dense(geometry):
+                turned = narrow(geometry.turned, *weight.shape[1::-1])
         needed = max(frequency.GAIN, AHEAD * found.gain(*asked)) if found else None
-        if _worth(geometry, weight, len(x), needed):
+        if own:
+            y = apply(x, weight, own)
+        elif turned:
+            y = bilinear.transpose_convolve(x, weight.transpose(0, 1).flip(2, 3), turned)
+        elif _worth(geometry, weight, len(x), needed):
             transform = frequency.convolve if forwards else frequency.transpose_convolve
             with bilinear.as_given(x):  # in float32, also where all around it is bf16
                 kernels = self._transformed(lambda w: frequency.transformed(w.float(), geometry), geometry)

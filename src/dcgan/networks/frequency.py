@@ -43,6 +43,14 @@ class Geometry:
     pad: Pair
     output: Pair
 
+    @property
+    def turned(self) -> Geometry | None:
+        """The convolution whose transpose, with the kernels turned round, this one of stride 1 is."""
+        (top, left), last = self.pad, self.kernel - 1
+        if self.stride != 1 or max(top, left) > last:
+            return None
+        return Geometry(self.output, self.kernel, 1, (last - top, last - left), self.size)
+
 
 @dataclass(frozen=True)
 class Axis:

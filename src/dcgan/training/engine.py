@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dcgan.errors import DcganError
+from dcgan.networks import compiled
 from dcgan.networks.convolution import Conv2d, ConvTranspose2d, Maps
 from dcgan.networks.layers import Dropout, Flatten
 
@@ -93,6 +94,9 @@ class Engine:
             "torch": torch.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
+            "kernels": f"compiled {compiled.VERSION}"
+            if self.device.type == "cpu" and compiled.is_here()
+            else "torch",
         }
 
 

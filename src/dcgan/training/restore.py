@@ -64,7 +64,7 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """In words, what differs of the engine that a checkpoint was made with; "" when nothing does."""
     if then:
         # The first versions trained in one process, and did not say. Nor does who has no kernels of its own.
-        silent = {"ranks": 1, "float32_layers": [], "products": {}}
+        silent = {"ranks": 1, "float32_layers": [], "products": {}, "kernels": "torch"}
         then, now = {**silent, **then}, {**silent, **now}
     changed = [key for key in now if key in then and then[key] != now[key]]
     told = "; ".join(f"{key} was {then[key] or 'none'} and is {now[key] or 'none'}" for key in changed)

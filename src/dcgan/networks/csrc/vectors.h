@@ -1,0 +1,74 @@
+/* Vectors of eight floats, products of a few rows by a panel, and tasks for as many threads as torch has.
+
+   For CPUs with AVX2 and FMA, and compilers that know GCC's vectors. Elsewhere there is nothing in these files, and
+   dcgan computes with torch alone (compiled.py). */
+
+#ifndef DCGAN_VECTORS_H
+#define DCGAN_VECTORS_H
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+#define DCGAN_COMPILED
+
+#include <stdatomic.h>
+#include <string.h>
+
+#pragma GCC target("avx2,fma")
+
+typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 36")
+
+#define ROWS 6   /* with two vectors of columns each: twelve sums in sixteen registers */
+#define PANEL 16 /* columns: two vectors */
+
+/* `rows` rows by a panel: c = a b, or c += a b. Row i of a is at a + i a_row, in `blocks` of eight numbers, a_block
+   apart; row i of c at c + i c_row, its second half c_half further. Every number is one sum in one order. */
+INLINE void multiplied(int rows, const float *a, long a_row, long a_block, const float *panel, float *c, long c_row,
+                       long c_half, long blocks, int more) {
+  v8 sum[ROWS][2] = {{{0}}};
+  for (long block = 0; block < blocks; block++, a += a_block)
+    UNROLL for (int k = 0; k < 8; k++, panel += PANEL) {
+      const v8 first = *(const v8 *)panel, second = *(const v8 *)(panel + 8);
+      UNROLL for (int i = 0; i < rows; i++) {
+        sum[i][0] += a[i * a_row + k] * first;
+        sum[i][1] += a[i * a_row + k] * second;
+      }
+    }
+  UNROLL for (int i = 0; i < rows; i++)
+    UNROLL for (int half = 0; half < 2; half++) {
+      v8 *to = (v8 *)(c + i * c_row + half * c_half);
+      if (more) *to += sum[i][half];
+      else *to = sum[i][half];
+    }
+}
+
+/* GOMP_parallel, of the OpenMP that torch has loaded: its threads are the ones that are awake. */
+typedef void (*Parallel)(void (*)(void *), void *, unsigned, unsigned);
+
+/* A task of a pass, and memory of its thread's own. */
+typedef void (*Task)(const void *pass, long task, float *spare);
+typedef struct {
+  const void *pass;
+  Task task;
+  long count, size;
+  float *memory;
+  atomic_long next, threads;
+} Loop;
+
+static void work(void *given) {
+  Loop *loop = given;
+  float *spare = loop->memory + atomic_fetch_add(&loop->threads, 1) * loop->size;
+  for (long task; (task = atomic_fetch_add(&loop->next, 1)) < loop->count;) loop->task(loop->pass, task, spare);
+}
+
+/* Tasks 0 to count − 1, each by whoever is free; `size` floats of `memory` for each thread. */
+static void in_parallel(const void *pass, Task task, long count, float *memory, long size, long threads,
+                        Parallel parallel) {
+  Loop loop = {pass, task, count, size, memory, 0, 0};
+  if (threads > 1 && count > 1) parallel(work, &loop, (unsigned)threads, 0);
+  else work(&loop);
+}
+
+#endif
+#endif
