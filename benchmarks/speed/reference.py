@@ -35,6 +35,9 @@ class Reference:
     def __init__(self, recipe: Recipe, images: Tensor, labels: Tensor | None) -> None:
         self.recipe, self.images, self.labels = recipe, images, labels
         self.networks = {role: network.to(images.device) for role, network in build_networks(recipe).items()}
+        for module in (part for network in self.networks.values() for part in network.modules()):
+            if isinstance(module, nn.ReLU | nn.LeakyReLU):
+                module.inplace = True
         self.generator, self.discriminator = self.networks["generator"], self.networks["discriminator"]
         self.optimizers = {
             "generator": adam(self.generator, recipe.g_lr, recipe),

@@ -16,6 +16,7 @@ from dcgan.data.dataset import Dataset
 from dcgan.data.sampling import BatchSampler, Stream, chances, flips, latent, torch_seed
 from dcgan.methods import CHANCES, Batch, Turn, build_method
 from dcgan.networks import build_networks
+from dcgan.networks.layers import in_place
 from dcgan.pictures import grid, png
 from dcgan.recipe import Recipe
 from dcgan.training.ema import Average
@@ -45,6 +46,8 @@ class Trainer:
         keep_memory()
         engine.seed(recipe.seed)
         networks = {role: engine.place(module) for role, module in build_networks(recipe).items()}
+        for network in networks.values():
+            in_place(network)
         self.gradients = {role: torch.zeros((), device=engine.device) for role in networks}
         """The norm of each network's newest gradient: where they take turns, one step makes one of them."""
         share = ranks.share(recipe.batch)
