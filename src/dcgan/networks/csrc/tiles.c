@@ -19,9 +19,10 @@
 #define CHUNK 16   /* tiles that are transformed together */
 #define DEEP 32    /* blocks of maps that are summed up at once: a panel's weights for these stay next to the core */
 #define ABREAST 12 /* blocks of X whose weights' gradients one task computes: all phases of three times eight maps */
-#define OUTER 64   /* maps of Y that it takes at once */
+#define OUTER 32   /* maps of Y that it takes at once */
 #define ODD 80     /* numbers between what lies a power of two apart, which else would share its place in cache */
 #define SPACED (DEEP * 8 * PANEL + ODD)
+#define SUMS (OUTER * ABREAST * 8 + ODD)
 
 /* compiled.py fills this in: the same fields in the same order. */
 typedef struct {
@@ -266,7 +267,7 @@ INLINE void kernels_of(GIVEN) {
       for (long o = 0; o < rows; o += 4) {
         const float *y = p->Y + q * p->point_y + (begin + o) / 8 * 8 * p->apart + o % 8;
         const float *x = p->X + q * p->point_x + (first + j) * 8 * p->apart;
-        float *to = spare + ((q * OUTER + o) * ABREAST + j) * 8;
+        float *to = spare + q * SUMS + (o * ABREAST + j) * 8;
         if (beside - j >= 3) summed(p, 3, y, x, to);
         else if (beside - j == 2) summed(p, 2, y, x, to);
         else summed(p, 1, y, x, to);
@@ -276,7 +277,7 @@ INLINE void kernels_of(GIVEN) {
       const long c = (first + j) / phases * 8, f = (first + j) % phases;
       v8 values[MOST * MOST], made[MOST * MOST];
       UNROLL for (int q = 0; q < POINTS * POINTS; q++)
-        values[q] = *(const v8 *)(spare + ((q * OUTER + o) * ABREAST + j) * 8);
+        values[q] = *(const v8 *)(spare + q * SUMS + (o * ABREAST + j) * 8);
       transform(TAPS, taps, POINTS, 1, taps, values, made);
       UNROLL for (int u = 0; u < taps; u++)
         UNROLL for (int v = 0; v < taps; v++) {
@@ -341,7 +342,7 @@ void dcgan_tiles_kernel(Pass *p) {
 /* Floats of X, of Y and of a thread's spare memory, for blocks of this many images. */
 void dcgan_tiles_sizes(const Pass *p, long *sizes) {
   const long points = (SIDE + p->taps - 1) * (SIDE + p->taps - 1), apart = p->images * p->down * p->right | 1;
-  const long panel = points * SPACED, sums = points * OUTER * ABREAST * 8, maps = p->c > p->o ? p->c : p->o;
+  const long panel = points * SPACED, sums = points * SUMS, maps = p->c > p->o ? p->c : p->o;
   sizes[0] = points * (p->stride * p->stride * p->c * apart + ODD);
   sizes[1] = points * (p->o * apart + ODD);
   sizes[2] = panel > sums ? panel : sums;
