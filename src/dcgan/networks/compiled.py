@@ -156,6 +156,8 @@ def narrow(geometry: Geometry | None, outputs: int, inputs: int) -> CompiledNarr
 
 @lru_cache(maxsize=1024)
 def _form(geometry: Geometry, outputs: int, inputs: int) -> Compiled | None:
+    if min(inputs, outputs, *geometry.size, *geometry.output) < 1:
+        return None  # torch says what is wrong
     kernel, phases, tiles = geometry.kernel, geometry.stride**2, Tiles(geometry, SIDE)
     if inputs * kernel <= SPAN and outputs % 8 == 0 and kernel > 1:
         return CompiledNarrow(geometry)
@@ -174,6 +176,14 @@ def is_here() -> bool:
     return _library() is not None and torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 
+def described() -> str:
+    """Who computes what csrc is for, for a run's journal: another compiler may round otherwise."""
+    if not is_here():
+        return "torch"
+    version = ctypes.c_char_p.in_dll(_library(), "dcgan_compiler").value or b""
+    return f"compiled {VERSION}, {version.decode()}"
+
+
 _KEPT = threading.local()
 
 
@@ -182,7 +192,7 @@ def _memory(*sizes: int) -> tuple[Tensor, ...]:
     kept: Tensor | None = getattr(_KEPT, "memory", None)
     if kept is None or len(kept) < sum(sizes):
         with torch.inference_mode(False):
-            kept = _KEPT.memory = torch.empty(sum(sizes))
+            kept = _KEPT.memory = torch.empty(sum(sizes), dtype=torch.float32, device="cpu")
     parts: tuple[Tensor, ...] = torch.split(kept[: sum(sizes)], list(sizes))
     return parts
 

@@ -91,7 +91,8 @@ class _Rewritten:
         exact = not bf16 and x.dtype == weight.dtype != torch.bfloat16
         found = tiles(geometry, *asked) if exact else None
         own = turned = None
-        if exact and x.dtype == torch.float32 and x.device.type == "cpu":
+        here = x.device.type == weight.device.type == "cpu" and x.shape[1] == weight.shape[int(forwards)]
+        if exact and x.dtype == torch.float32 and here:
             own = compiled(geometry, *weight.shape[:2])
             if forwards and not own and not products.is_dense(geometry):
                 turned = narrow(geometry.turned, *weight.shape[1::-1])

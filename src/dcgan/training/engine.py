@@ -94,9 +94,7 @@ class Engine:
             "torch": torch.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
-            "kernels": f"compiled {compiled.VERSION}"
-            if self.device.type == "cpu" and compiled.is_here()
-            else "torch",
+            "kernels": compiled.described() if self.device.type == "cpu" else "torch",
         }
 
 

@@ -311,6 +311,7 @@ static int next(Pass *p) {
 #define PARTS ((BLOCKS + ABREAST - 1) / ABREAST * ((p->o + OUTER - 1) / OUTER))
 
 const long dcgan_compiled = 1; /* VERSION of compiled.py */
+const char *const dcgan_compiler = __VERSION__;
 
 /* made: y (n, o, h, w), channels last. */
 void dcgan_tiles_convolve(Pass *p) {
