@@ -19,6 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dcgan.networks import build_networks
+from dcgan.networks.layers import in_place
 from dcgan.recipe import Recipe
 
 Losses = tuple[Tensor | None, Tensor | None]
@@ -35,9 +36,8 @@ class Reference:
     def __init__(self, recipe: Recipe, images: Tensor, labels: Tensor | None) -> None:
         self.recipe, self.images, self.labels = recipe, images, labels
         self.networks = {role: network.to(images.device) for role, network in build_networks(recipe).items()}
-        for module in (part for network in self.networks.values() for part in network.modules()):
-            if isinstance(module, nn.ReLU | nn.LeakyReLU):
-                module.inplace = True
+        for network in self.networks.values():
+            in_place(network)
         self.generator, self.discriminator = self.networks["generator"], self.networks["discriminator"]
         self.optimizers = {
             "generator": adam(self.generator, recipe.g_lr, recipe),

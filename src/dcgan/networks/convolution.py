@@ -85,23 +85,15 @@ class _Rewritten:
         """What the layer gives, in the frequency domain, tile by tile or as products, where one of them is sooner."""
         weight, bias, forwards = self.weight, self.bias, self.passes[0] == "convolve"
         apply = bilinear.convolve if forwards else bilinear.transpose_convolve
-        # Where nothing is derived, alike for few images and many: a design is to have the same bits among both.
-        batch = len(x) if torch.is_grad_enabled() else MANY
-        bf16, asked = torch.is_autocast_enabled(x.device.type), (weight.shape[1], weight.shape[0], batch)
+        bf16 = torch.is_autocast_enabled(x.device.type)
         exact = not bf16 and x.dtype == weight.dtype != torch.bfloat16
+        if exact and (made := self._compiled(x, weight, geometry, apply)) is not None:
+            return made if bias is None else made.add_(bias.view(-1, 1, 1))
+        # Where nothing is derived, alike for few images and many: a design is to have the same bits among both.
+        asked = weight.shape[1], weight.shape[0], len(x) if torch.is_grad_enabled() else MANY
         found = tiles(geometry, *asked) if exact else None
-        own = turned = None
-        here = x.device.type == weight.device.type == "cpu" and x.shape[1] == weight.shape[int(forwards)]
-        if exact and x.dtype == torch.float32 and here:
-            own = compiled(geometry, *weight.shape[:2])
-            if forwards and not own and not products.is_dense(geometry):
-                turned = narrow(geometry.turned, *weight.shape[1::-1])
         needed = max(frequency.GAIN, AHEAD * found.gain(*asked)) if found else None
-        if own:
-            y = apply(x, weight, own)
-        elif turned:
-            y = bilinear.transpose_convolve(x, weight.transpose(0, 1).flip(2, 3), turned)
-        elif _worth(geometry, weight, len(x), needed):
+        if _worth(geometry, weight, len(x), needed):
             transform = frequency.convolve if forwards else frequency.transpose_convolve
             with bilinear.as_given(x):  # in float32, also where all around it is bf16
                 kernels = self._transformed(lambda w: frequency.transformed(w.float(), geometry), geometry)
@@ -119,6 +111,22 @@ class _Rewritten:
         else:
             return None
         return y if bias is None else y.add_(bias.to(y.dtype).view(-1, 1, 1))
+
+    def _compiled(
+        self, x: Tensor, weight: Tensor, geometry: Geometry, apply: Callable[..., Tensor]
+    ) -> Tensor | None:
+        """What the layer gives without its bias, by code of our own where there is some for it."""
+        forwards = self.passes[0] == "convolve"
+        fits = x.shape[1] == weight.shape[int(forwards)] and x.dtype == torch.float32
+        if not fits or not x.device.type == weight.device.type == "cpu":
+            return None
+        if own := compiled(geometry, *weight.shape[:2]):
+            return apply(x, weight, own)
+        if forwards and not products.is_dense(geometry):
+            turned = narrow(geometry.turned, *weight.shape[1::-1])
+            if turned:
+                return bilinear.transpose_convolve(x, weight.transpose(0, 1).flip(2, 3), turned)
+        return None
 
     def _transformed(self, transform: Callable[[Tensor], Tensor], form: object) -> Tensor:
         """What a form makes of the weights alone; that of a frozen layer is kept from call to call."""

@@ -30,16 +30,6 @@ typedef struct {
 #define SPAN(p) ((p)->kernel * (p)->c)
 #define VECTORS(p) ((SPAN(p) + 7) / 8)
 
-/* A call with its rows known to the compiler. */
-#define BY_ROWS(rows, call)                  \
-  switch (rows) {                            \
-    case 6: { enum { R = 6 }; call; } break; \
-    case 5: { enum { R = 5 }; call; } break; \
-    case 4: { enum { R = 4 }; call; } break; \
-    case 3: { enum { R = 3 }; call; } break; \
-    case 2: { enum { R = 2 }; call; } break; \
-    case 1: { enum { R = 1 }; call; } break; \
-  }
 /* As many as are left, in groups of six at most that are nearly of one size. */
 #define GROUP(left) ((left) / (((left) + ROWS - 1) / ROWS))
 

@@ -202,13 +202,7 @@ INLINE void some(int rows, const Pass *p, long t, const float *a, const float *p
 static void product(const Pass *p, const float *a, const float *panel, float *c, long blocks, int more) {
   long t = 0;
   for (; t + ROWS <= p->tiles; t += ROWS) some(ROWS, p, t, a, panel, c, blocks, more);
-  switch (p->tiles - t) {
-    case 5: some(5, p, t, a, panel, c, blocks, more); break;
-    case 4: some(4, p, t, a, panel, c, blocks, more); break;
-    case 3: some(3, p, t, a, panel, c, blocks, more); break;
-    case 2: some(2, p, t, a, panel, c, blocks, more); break;
-    case 1: some(1, p, t, a, panel, c, blocks, more); break;
-  }
+  BY_ROWS(p->tiles - t, some(R, p, t, a, panel, c, blocks, more))
 }
 
 /* X → a panel of Y. */
@@ -340,13 +334,14 @@ void dcgan_tiles_kernel(Pass *p) {
   }
 }
 
-/* Floats of X, of Y and of a thread's spare memory, for blocks of this many images. */
+/* Floats of X, of Y and of a thread's spare memory, for a block of as many images as there are in one. */
 void dcgan_tiles_sizes(const Pass *p, long *sizes) {
-  const long points = (SIDE + p->taps - 1) * (SIDE + p->taps - 1), apart = p->images * p->down * p->right | 1;
-  const long panel = points * SPACED, sums = points * SUMS, maps = p->c > p->o ? p->c : p->o;
-  sizes[0] = points * (p->stride * p->stride * p->c * apart + ODD);
-  sizes[1] = points * (p->o * apart + ODD);
-  sizes[2] = panel > sums ? panel : sums;
+  Pass block = *p;
+  next(&block);
+  const long points = (SIDE + p->taps - 1) * (SIDE + p->taps - 1), maps = p->c > p->o ? p->c : p->o;
+  sizes[0] = points * block.point_x;
+  sizes[1] = points * block.point_y;
+  sizes[2] = points * (SPACED > SUMS ? SPACED : SUMS);
   if (sizes[2] < maps) sizes[2] = maps;
 }
 

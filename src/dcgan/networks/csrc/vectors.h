@@ -43,6 +43,17 @@ INLINE void multiplied(int rows, const float *a, long a_row, long a_block, const
     }
 }
 
+/* A call with its rows known to the compiler. */
+#define BY_ROWS(rows, call)                  \
+  switch (rows) {                            \
+    case 6: { enum { R = 6 }; call; } break; \
+    case 5: { enum { R = 5 }; call; } break; \
+    case 4: { enum { R = 4 }; call; } break; \
+    case 3: { enum { R = 3 }; call; } break; \
+    case 2: { enum { R = 2 }; call; } break; \
+    case 1: { enum { R = 1 }; call; } break; \
+  }
+
 /* GOMP_parallel, of the OpenMP that torch has loaded: its threads are the ones that are awake. */
 typedef void (*Parallel)(void (*)(void *), void *, unsigned, unsigned);
 
