@@ -48,8 +48,7 @@ def passes(form: Compiled, x: Tensor, weight: Tensor, y: Tensor) -> list[Tensor]
     """All three, in memory that holds nan."""
     made = []
     for name, given_ in (("convolve", (x, weight)), ("transpose", (y, weight)), ("kernel", (x, y))):
-        if (kept := getattr(compiled._KEPT, "memory", None)) is not None:
-            kept.fill_(float("nan"))
+        compiled._KEPT.memory.fill_(float("nan"))
         torch.use_deterministic_algorithms(True)  # new memory is nan
         try:
             made.append(getattr(form, name)(*given_, Known()))
@@ -248,7 +247,7 @@ def test_what_does_not_fit_is_refused_as_by_torch(
 def test_whatever_the_defaults_of_torch_are(monkeypatch: pytest.MonkeyPatch) -> None:
     given_ = maps(HALVED, 16, 32, 3)
     plain = passes(CompiledTiles(HALVED), *given_)
-    monkeypatch.delattr(compiled._KEPT, "memory")
+    monkeypatch.setattr(compiled, "_KEPT", compiled._Kept())
     torch.set_default_dtype(torch.bfloat16)
     try:
         with torch.device("meta"):

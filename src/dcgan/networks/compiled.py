@@ -22,10 +22,11 @@ from dcgan.networks.bilinear import Known, empty_maps
 from dcgan.networks.frequency import Geometry
 from dcgan.networks.tiles import Tiles
 
-VERSION = 1
+VERSION = 2
 """Of csrc: another has other fields or other bits."""
-SIDE, TAPS, PANEL = 4, (2, 3), 16
-"""Outputs of a tile along a side, taps of a phase, and of what number of maps both sides have a multiple."""
+SIDE, TAPS, STRIDE, PANEL = 4, (2, 3), 3, 16
+"""Outputs of a tile along a side, taps of a phase, the largest stride, and of what number of maps both sides have a
+multiple."""
 GAIN = 0.6
 """Multiplications of the direct convolution over those of the products, from which a pass is sooner: small layers leave
 most of a core idle in kernels that are made for larger ones."""
@@ -34,6 +35,12 @@ CACHED = 2**16
 
 SUMMED = 256
 """Tiles whose products are one sum, at most: longer sums err more."""
+
+MANY = 1024
+"""Passes that a thread keeps prepared, at most."""
+
+LINE = 16
+"""Floats that memory brings at once."""
 
 SPAN = 16
 """Numbers in a row of a narrow convolution's kernel, with all maps of x, at most."""
@@ -46,12 +53,13 @@ def _structure(name: str, numbers: str, pointers: str, more: str = "") -> type[c
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
+_STEPS = "deep", "chunk", "group", "point"
 _GEOMETRY = "n c height width o h w kernel stride top left"
 _TilesPass = _structure(
     "_TilesPass",
     f"{_GEOMETRY} taps down right images threads spare",
     "x weight y zeros made X Y memory parallel",
-    "first tiles apart point_x point_y",
+    "first tiles group spaced " + " ".join(f"{side}_{step}" for side in ("in", "out") for step in _STEPS),
 )
 _NarrowPass = _structure(
     "_NarrowPass", f"{_GEOMETRY} threads spare", "x weight y made panels memory parallel"
@@ -89,16 +97,33 @@ class Compiled:
         # These names hold what is passed until the call is over.
         x, y = (maps.contiguous(memory_format=torch.channels_last) for maps in (x, y))
         weight = weight.contiguous()
-        given = self._given(name, len(x), x.shape[1], y.shape[1], _library())
+        given, call = self._kept(name, len(x), x.shape[1], y.shape[1])
         given.x, given.weight, given.y, given.made = (part.data_ptr() for part in (x, weight, y, made))
-        given.parallel = ctypes.cast(_library().parallel, ctypes.c_void_p)
-        getattr(_library(), f"dcgan_{self.way}_{name}")(ctypes.byref(given))
+        call(ctypes.byref(given))
 
     way: ClassVar[str]
     """The file of csrc."""
 
-    def _given(self, name: str, n: int, c: int, o: int, library: Any) -> Any:
-        """The file's `Pass` for n images, with memory to work in."""
+    def _kept(self, name: str, n: int, c: int, o: int) -> tuple[Any, Any]:
+        """The file's `Pass` for n images, with memory to work in, and what to call with it: a thread has the same from
+        call to call, or making it up would take as long as a small pass."""
+        threads = torch.get_num_threads()
+        key = self, name, n, c, o, threads
+        if key not in _KEPT.passes:
+            if len(_KEPT.passes) == MANY:
+                _KEPT.passes.clear()
+            given, parts = self._given(name, n, c, o, threads, _library())
+            given.parallel = ctypes.cast(_library().parallel, ctypes.c_void_p)
+            for field, place in zip(parts, _memory(*parts.values()), strict=True):
+                setattr(given, field, place)
+            _KEPT.passes[key] = given, getattr(_library(), f"dcgan_{self.way}_{name}")
+        kept: tuple[Any, Any] = _KEPT.passes[key]
+        return kept
+
+    def _given(
+        self, name: str, n: int, c: int, o: int, threads: int, library: Any
+    ) -> tuple[Any, dict[str, int]]:
+        """The file's `Pass`, and how many floats of memory its fields are to be given."""
         raise NotImplementedError
 
     def _shape(self, n: int, c: int, o: int) -> tuple[int, ...]:
@@ -111,21 +136,17 @@ class CompiledTiles(Compiled):
 
     way = "tiles"
 
-    def _given(self, name: str, n: int, c: int, o: int, library: Any) -> Any:
+    def _given(
+        self, name: str, n: int, c: int, o: int, threads: int, library: Any
+    ) -> tuple[Any, dict[str, int]]:
         (down, right), stride = Tiles(self.geometry, SIDE).across, self.geometry.stride
         images = max(1, min(n, CACHED // max(c * stride**2, o, SUMMED) // (down * right)))
-        taps, threads, sizes = (
-            -(-self.geometry.kernel // stride),
-            torch.get_num_threads(),
-            (ctypes.c_long * 3)(),
-        )
+        taps, sizes = -(-self.geometry.kernel // stride), (ctypes.c_long * 3)()
         given = _TilesPass(*self._shape(n, c, o), taps, down, right, images, threads)
         library.dcgan_tiles_sizes(ctypes.byref(given), sizes)
         given.spare = sizes[2]
-        zeros, *memory = _memory(max(c, o), sizes[0], sizes[1], sizes[2] * threads)
-        given.zeros = zeros.zero_().data_ptr()
-        given.X, given.Y, given.memory = (part.data_ptr() for part in memory)
-        return given
+        given.zeros = _zeros(max(c, o))
+        return given, {"X": sizes[0], "Y": sizes[1], "memory": sizes[2] * threads}
 
 
 class CompiledNarrow(Compiled):
@@ -133,14 +154,15 @@ class CompiledNarrow(Compiled):
 
     way = "narrow"
 
-    def _given(self, name: str, n: int, c: int, o: int, library: Any) -> Any:
-        threads, sizes = torch.get_num_threads(), (ctypes.c_long * 4)()
+    def _given(
+        self, name: str, n: int, c: int, o: int, threads: int, library: Any
+    ) -> tuple[Any, dict[str, int]]:
+        sizes = (ctypes.c_long * 4)()
         given = _NarrowPass(*self._shape(n, c, o), threads)
         library.dcgan_narrow_sizes(ctypes.byref(given), sizes)
         given.spare = sizes[3]
         size = sizes[("convolve", "transpose", "kernel").index(name)]
-        given.panels, given.memory = (part.data_ptr() for part in _memory(size, sizes[3] * threads))
-        return given
+        return given, {"panels": size, "memory": sizes[3] * threads}
 
 
 def compiled(geometry: Geometry, outputs: int, inputs: int) -> Compiled | None:
@@ -161,7 +183,9 @@ def _form(geometry: Geometry, outputs: int, inputs: int) -> Compiled | None:
     kernel, phases, tiles = geometry.kernel, geometry.stride**2, Tiles(geometry, SIDE)
     if inputs * kernel <= SPAN and outputs % 8 == 0 and kernel > 1:
         return CompiledNarrow(geometry)
-    if -(-kernel // geometry.stride) not in TAPS or inputs % 8 or outputs % PANEL or inputs * phases % PANEL:
+    if geometry.stride > STRIDE or -(-kernel // geometry.stride) not in TAPS:
+        return None
+    if inputs % 8 or outputs % PANEL or inputs * phases % PANEL:
         return None
     direct, products = (
         kernel**2 * math.prod(geometry.output),
@@ -184,17 +208,38 @@ def described() -> str:
     return f"compiled {VERSION}, {version.decode()}"
 
 
-_KEPT = threading.local()
+class _Kept(threading.local):
+    """A thread's own."""
+
+    def __init__(self) -> None:
+        self.memory = _floats(0)
+        self.zeros = _floats(0)
+        self.passes: dict[Any, tuple[Any, Any]] = {}
 
 
-def _memory(*sizes: int) -> tuple[Tensor, ...]:
-    """float32 tensors of these sizes to work in: a thread has the same from call to call."""
-    kept: Tensor | None = getattr(_KEPT, "memory", None)
-    if kept is None or len(kept) < sum(sizes):
-        with torch.inference_mode(False):
-            kept = _KEPT.memory = torch.empty(sum(sizes), dtype=torch.float32, device="cpu")
-    parts: tuple[Tensor, ...] = torch.split(kept[: sum(sizes)], list(sizes))
-    return parts
+def _floats(count: int) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.empty(count, dtype=torch.float32, device="cpu")
+
+
+_KEPT = _Kept()
+
+
+def _memory(*sizes: int) -> list[int]:
+    """Where memory for so many floats each is, to work in: a thread has the same from call to call."""
+    apart = [-(-size // LINE) * LINE for size in sizes]
+    if len(_KEPT.memory) < sum(apart):
+        _KEPT.passes.clear()  # they are in what is given up
+        _KEPT.memory = _floats(sum(apart))
+    return [_KEPT.memory.data_ptr() + 4 * sum(apart[:part]) for part in range(len(apart))]
+
+
+def _zeros(count: int) -> int:
+    """Where so many zeros are."""
+    if len(_KEPT.zeros) < count:
+        _KEPT.passes.clear()
+        _KEPT.zeros = _floats(count).zero_()
+    return _KEPT.zeros.data_ptr()
 
 
 @lru_cache(maxsize=1)

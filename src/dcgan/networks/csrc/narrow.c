@@ -77,7 +77,7 @@ static void forwards(const void *pass, long image, float *spare) {
 /* What R pixels of y add to x: two vectors of the kernel's rows, the first of them number `first` of all. */
 INLINE void spread(const int rows, const Pass *p, const float *y, const float *panel, float *x, long first, int both) {
   float made[ROWS * PANEL] __attribute__((aligned(32)));
-  multiplied(rows, y, p->o, 8, panel, made, PANEL, 8, p->o / 8, 0);
+  multiplied(rows, y, p->o, 8, panel, made, PANEL, 8, p->o / 8, 0, 0);
   for (int half = 0; half <= both; half++) {
     float *to = x + (first + half) / VECTORS(p) * WIDE(p) + (first + half) % VECTORS(p) * 8;
     UNROLL for (int i = 0; i < rows; i++) *(v8 *)(to + i * p->stride * p->c) += *(v8 *)(made + i * PANEL + 8 * half);

@@ -5,24 +5,35 @@
    cache, and weights are transformed by the panel that is about to be multiplied. Nothing is kept from pass to pass.
 
    Layout. Maps are channels last; weights (O, C, k, k), as torch has them. Values at a point q lie in blocks of eight
-   maps: X[q][map / 8][tile][map % 8], so that a vector is eight maps of one tile, a panel of tiles is read from end to
-   end, and a product over tiles takes them as they are. Maps of X are (C / 8, phase, 8): a vector has one phase.
+   maps: X[q][tile / group][map / 8][tile % group][map % 8], so that a vector is eight maps of one tile. A group is as
+   many tiles as a product takes at a time, read from end to end; or all, where a product sums over tiles. Maps of X are
+   (C / 8, phase, 8): a vector has one phase.
 
    Bits. Each number is the same sum in the same order whatever the number of threads and whatever images are beside it.
    The gradient by the weights is added up by blocks of images, which follow from the shape. */
 
+#include "lanes.h"
 #include "vectors.h"
 
 #ifdef DCGAN_COMPILED
 
 #define MOST 6     /* points along a side */
-#define CHUNK 16   /* tiles that are transformed together */
+#define TAPS_ALL 9   /* of a phase, at most */
+#define PIXELS 81  /* of a kernel, at most: three taps of three phases, in both directions */
+#define CHUNK 16   /* tiles that are transformed together, at most */
 #define DEEP 32    /* blocks of maps that are summed up at once: a panel's weights for these stay next to the core */
-#define ABREAST 12 /* blocks of X whose weights' gradients one task computes: all phases of three times eight maps */
+#define ABREAST 12 /* blocks of X whose weights' gradients one task computes, at most: all phases of some maps */
 #define OUTER 32   /* maps of Y that it takes at once */
+#define SOON 6     /* maps of Y whose weights are fetched before they are asked for */
 #define ODD 80     /* numbers between what lies a power of two apart, which else would share its place in cache */
 #define SPACED (DEEP * 8 * PANEL + ODD)
 #define SUMS (OUTER * ABREAST * 8 + ODD)
+
+/* Where the values of X or Y are: the blocks of maps of a chunk, and the steps from chunk to chunk, from group to group
+   and from point to point. */
+typedef struct {
+  long deep, chunk, group, point;
+} Steps;
 
 /* compiled.py fills this in: the same fields in the same order. */
 typedef struct {
@@ -32,7 +43,9 @@ typedef struct {
   const float *x, *weight, *y, *zeros;             /* zeros: as many as x or y has maps */
   float *made, *X, *Y, *memory;
   Parallel parallel;
-  long first, tiles, apart, point_x, point_y;     /* of this block: its first image, its tiles, and steps in X and Y */
+  long first, tiles, group;                        /* of this block: its first image, its tiles, those of a group */
+  long spaced;                                     /* a tap's weights */
+  Steps in, out;                                   /* of X and of Y */
 } Pass;
 
 /* For tiles of 4×4: B (points, points), G (points, taps) and Aᵀ (4, points), of the points in tiles.py. */
@@ -106,21 +119,30 @@ INLINE void places(const Pass *p, long from, long to, const float *maps, const f
          f % p->stride - p->left, at)
 #define PLACES_Y(from, to, maps, outside) places(p, from, to, maps, outside, p->h, p->w, p->o, SIDE, 1, 0, 0, at)
 
+/* Tiles from `from` that are transformed together: of one group, before `end`. Where they are: START + map block × STEP. */
+INLINE long upto(const Pass *p, long from, long end) {
+  const long group = p->group < CHUNK ? p->group : CHUNK, to = from + group - from % group;
+  return to < end ? to : end;
+}
+/* Where a tile of a block of maps is. */
+INLINE long where(const Pass *p, const Steps *s, long block, long tile) {
+  return block / s->deep * s->chunk + tile / p->group * s->group + (block % s->deep * p->group + tile % p->group) * 8;
+}
+
 /* x → X: what each tile sees, at each point. */
 INLINE void seen_of(GIVEN) {
   const float *at[CHUNK * MOST * MOST];
-  const long from = task * CHUNK, to = from + CHUNK < p->tiles ? from + CHUNK : p->tiles;
-  const long phases = p->stride * p->stride;
+  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles), phases = p->stride * p->stride;
   for (long f = 0; f < phases; f++) {
     PLACES_X(from, to, p->x, p->zeros);
     for (long block = 0; block < p->c / 8; block++)
-      for (long t = from; t < to; t++) {
+      for (long t = 0; t < to - from; t++) {
         v8 values[MOST * MOST], made[MOST * MOST];
         UNROLL for (int q = 0; q < POINTS * POINTS; q++)
-          values[q] = *(const v8 *)(at[(t - from) * POINTS * POINTS + q] + 8 * block);
+          values[q] = *(const v8 *)(at[t * POINTS * POINTS + q] + 8 * block);
         transform(INTO, POINTS, POINTS, POINTS, 1, values, made);
-        float *place = p->X + ((block * phases + f) * p->apart + t) * 8;
-        UNROLL for (int q = 0; q < POINTS * POINTS; q++) *(v8 *)(place + q * p->point_x) = made[q];
+        float *place = p->X + where(p, &p->in, block * phases + f, from) + t * 8;
+        UNROLL for (int q = 0; q < POINTS * POINTS; q++) *(v8 *)(place + q * p->in.point) = made[q];
       }
   }
 }
@@ -131,156 +153,210 @@ INLINE void assembled_of(GIVEN) {
   const long each = p->down * p->right, end = (task + 1) * each, size = p->height * p->width * p->c;
   const long phases = p->stride * p->stride;
   memset(p->made + (p->first + task) * size, 0, sizeof(float) * size);
-  for (long from = task * each; from < end; from += CHUNK)
+  for (long from = task * each, to; from < end; from = to) {
+    to = upto(p, from, end);
     for (long f = 0; f < phases; f++) {
-      const long to = from + CHUNK < end ? from + CHUNK : end;
       PLACES_X(from, to, p->made, spare);
       for (long block = 0; block < p->c / 8; block++)
-        for (long t = from; t < to; t++) {
+        for (long t = 0; t < to - from; t++) {
           v8 values[MOST * MOST], made[MOST * MOST];
-          const float *place = p->X + ((block * phases + f) * p->apart + t) * 8;
-          UNROLL for (int q = 0; q < POINTS * POINTS; q++) values[q] = *(const v8 *)(place + q * p->point_x);
+          const float *place = p->X + where(p, &p->in, block * phases + f, from) + t * 8;
+          UNROLL for (int q = 0; q < POINTS * POINTS; q++) values[q] = *(const v8 *)(place + q * p->in.point);
           transform(INTO, POINTS, POINTS, 1, POINTS, values, made);
           UNROLL for (int q = 0; q < POINTS * POINTS; q++)
-            *(v8 *)(at[(t - from) * POINTS * POINTS + q] + 8 * block) += made[q];
+            *(v8 *)(at[t * POINTS * POINTS + q] + 8 * block) += made[q];
         }
     }
+  }
 }
 
 /* Y → y: the outputs of each tile. */
 INLINE void outputs_of(GIVEN) {
   const float *at[CHUNK * SIDE * SIDE];
-  const long from = task * CHUNK, to = from + CHUNK < p->tiles ? from + CHUNK : p->tiles;
+  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles);
   PLACES_Y(from, to, p->made, spare);
   for (long block = 0; block < p->o / 8; block++)
-    for (long t = from; t < to; t++) {
+    for (long t = 0; t < to - from; t++) {
       v8 values[MOST * MOST], made[SIDE * SIDE];
-      const float *place = p->Y + (block * p->apart + t) * 8;
-      UNROLL for (int q = 0; q < POINTS * POINTS; q++) values[q] = *(const v8 *)(place + q * p->point_y);
+      const float *place = p->Y + where(p, &p->out, block, from) + t * 8;
+      UNROLL for (int q = 0; q < POINTS * POINTS; q++) values[q] = *(const v8 *)(place + q * p->out.point);
       transform(OUT, SIDE, POINTS, POINTS, 1, values, made);
-      UNROLL for (int q = 0; q < SIDE * SIDE; q++) *(v8 *)(at[(t - from) * SIDE * SIDE + q] + 8 * block) = made[q];
+      UNROLL for (int q = 0; q < SIDE * SIDE; q++) *(v8 *)(at[t * SIDE * SIDE + q] + 8 * block) = made[q];
     }
 }
 
 /* The transpose, y → Y. */
 INLINE void told_of(GIVEN) {
   const float *at[CHUNK * SIDE * SIDE];
-  const long from = task * CHUNK, to = from + CHUNK < p->tiles ? from + CHUNK : p->tiles;
+  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles);
   PLACES_Y(from, to, p->y, p->zeros);
   for (long block = 0; block < p->o / 8; block++)
-    for (long t = from; t < to; t++) {
+    for (long t = 0; t < to - from; t++) {
       v8 values[SIDE * SIDE], made[MOST * MOST];
-      UNROLL for (int q = 0; q < SIDE * SIDE; q++)
-        values[q] = *(const v8 *)(at[(t - from) * SIDE * SIDE + q] + 8 * block);
+      UNROLL for (int q = 0; q < SIDE * SIDE; q++) values[q] = *(const v8 *)(at[t * SIDE * SIDE + q] + 8 * block);
       transform(OUT, POINTS, SIDE, 1, POINTS, values, made);
-      float *place = p->Y + (block * p->apart + t) * 8;
-      UNROLL for (int q = 0; q < POINTS * POINTS; q++) *(v8 *)(place + q * p->point_y) = made[q];
+      float *place = p->Y + where(p, &p->out, block, from) + t * 8;
+      UNROLL for (int q = 0; q < POINTS * POINTS; q++) *(v8 *)(place + q * p->out.point) = made[q];
     }
 }
 
-/* The weights of eight pairs of maps in phase f, the first at `weight` and the others `step` apart, at each point. */
-INLINE void weighed(const Pass *p, const float *weight, long step, long f, const int taps, const float *TAPS,
-                    float *to) {
-  v8 values[MOST * MOST], made[MOST * MOST];
-  UNROLL for (int u = 0; u < taps; u++)
-    UNROLL for (int v = 0; v < taps; v++) {
-      const long row = p->stride * u + f / p->stride, column = p->stride * v + f % p->stride;
-      const float *w = weight + row * p->kernel + column;
-      v8 some = {0};
-      if (row < p->kernel && column < p->kernel)
-        some = (v8){w[0], w[step], w[2 * step], w[3 * step], w[4 * step], w[5 * step], w[6 * step], w[7 * step]};
-      values[u * taps + v] = some;
+/* The pixel of each tap of each phase; where the kernel has none, one of zeros beyond all. */
+INLINE void pixels_of(const Pass *p, const int taps, int *pixel, v8 *pixels) {
+  for (long f = 0; f < p->stride * p->stride; f++)
+    for (int tap = 0; tap < taps * taps; tap++) {
+      const long row = tap / taps * p->stride + f / p->stride, column = tap % taps * p->stride + f % p->stride;
+      *pixel++ = row < p->kernel && column < p->kernel ? row * p->kernel + column : PIXELS;
     }
-  transform(TAPS, POINTS, taps, taps, 1, values, made);
-  UNROLL for (int q = 0; q < POINTS * POINTS; q++) *(v8 *)(to + q * SPACED) = made[q];
+  pixels[PIXELS] = (v8){0};
 }
 
-/* All tiles by a panel. */
-INLINE void some(int rows, const Pass *p, long t, const float *a, const float *panel, float *c, long blocks, int more) {
-  multiplied(rows, a + t * 8, 8, p->apart * 8, panel, c + t * 8, 8, p->apart * 8, blocks, more);
+/* Taps of a phase of eight kernels. */
+INLINE void tapped(const Pass *p, const v8 *pixels, const int *pixel, const int taps, float *to) {
+  UNROLL for (int tap = 0; tap < taps * taps; tap++) *(v8 *)(to + tap * p->spaced) = pixels[pixel[tap]];
 }
-static void product(const Pass *p, const float *a, const float *panel, float *c, long blocks, int more) {
-  long t = 0;
-  for (; t + ROWS <= p->tiles; t += ROWS) some(ROWS, p, t, a, panel, c, blocks, more);
-  BY_ROWS(p->tiles - t, some(R, p, t, a, panel, c, blocks, more))
+
+/* The taps that count at a point, and how much. */
+typedef struct {
+  int count, tap[TAPS_ALL];
+  float factor[TAPS_ALL];
+} Counts;
+INLINE Counts counts(int q, const int taps, const float *TAPS) {
+  Counts some = {0};
+  for (int tap = 0; tap < taps * taps; tap++) {
+    const float factor = TAPS[q / POINTS * taps + tap / taps] * TAPS[q % POINTS * taps + tap % taps];
+    if (factor == 0) continue;
+    some.tap[some.count] = tap;
+    some.factor[some.count++] = factor;
+  }
+  return some;
+}
+
+/* A panel at point q, of those of the taps, `step` apart. */
+INLINE void mixed(const int count, const Counts *some, const float *from, long step, long vectors, float *panel) {
+  for (long i = 0; i < vectors; i++) {
+    v8 sum = some->factor[0] * *(const v8 *)(from + some->tap[0] * step + i * 8);
+    UNROLL for (int n = 1; n < count; n++) sum += some->factor[n] * *(const v8 *)(from + some->tap[n] * step + i * 8);
+    *(v8 *)(panel + i * 8) = sum;
+  }
+}
+#define MIXED(n) case n: mixed(n, &some, from, step, vectors, panel); break;
+INLINE void weighed(int q, const int taps, const float *TAPS, const float *from, long step, long vectors,
+                    float *panel) {
+  const Counts some = counts(q, taps, TAPS);
+  switch (some.count) { MIXED(1) MIXED(2) MIXED(3) MIXED(4) MIXED(9) }
+}
+
+/* All tiles by a panel: `a` and `c` from group to group. */
+INLINE void some(int rows, const float *a, long ahead, const float *panel, float *c, long blocks, int more) {
+  UNROLL for (int i = 0; i < ROWS * PANEL; i += LINE) __builtin_prefetch(c + i, 1, 3);
+  multiplied(rows, a, 8, ROWS * 8, panel, c, 8, ROWS * 8, blocks, more, ahead);
+}
+static void product(long tiles, const float *a, long group_a, const float *panel, float *c, long group_c, long blocks,
+                    int more) {
+  for (; tiles >= ROWS; tiles -= ROWS, a += group_a, c += group_c) some(ROWS, a, group_a, panel, c, blocks, more);
+  BY_ROWS(tiles, some(R, a, group_a, panel, c, blocks, more))
+}
+
+/* A panel of weights by all values of one side, to a panel of the other's, at each point: `taken` and `given` say where
+   they are, and a panel's first block of maps is `block`. The weights of the taps, a map after the other, are `spare`. */
+INLINE void products(GIVEN, const float *from, const Steps *taken, long blocks, float *to, const Steps *given) {
+  float *panel = spare + taps * taps * p->spaced;
+  for (int q = 0; q < POINTS * POINTS; q++, from += taken->point, to += given->point)
+    for (long begin = 0; begin < blocks; begin += taken->deep) {
+      const long deep = blocks - begin < taken->deep ? blocks - begin : taken->deep;
+      weighed(q, taps, TAPS, spare + begin * 8 * PANEL, p->spaced, deep * PANEL, panel);
+      product(p->tiles, from + where(p, taken, begin, 0), taken->group, panel,
+              to + where(p, given, task * PANEL / 8, 0), given->group, deep, begin > 0);
+    }
 }
 
 /* X → a panel of Y. */
 INLINE void forwards_of(GIVEN) {
-  const long square = p->kernel * p->kernel, phases = p->stride * p->stride, all = phases * p->c / 8;
-  for (long begin = 0; begin < all; begin += DEEP) {
-    const long blocks = all - begin < DEEP ? all - begin : DEEP;
-    for (int half = 0; half < 2; half++)
-      for (long map = 0; map < blocks * 8; map++) {
-        const long o = task * PANEL + 8 * half, block = begin + map / 8;
-        const long c = block / phases * 8 + map % 8, f = block % phases;
-        weighed(p, p->weight + (o * p->c + c) * square, p->c * square, f, taps, TAPS, spare + map * PANEL + 8 * half);
-      }
-    for (int q = 0; q < POINTS * POINTS; q++)
-      product(p, p->X + q * p->point_x + begin * p->apart * 8, spare + q * SPACED,
-              p->Y + q * p->point_y + task * PANEL * p->apart, blocks, begin > 0);
-  }
+  const long square = p->kernel * p->kernel, phases = p->stride * p->stride;
+  int pixel[PIXELS];
+  v8 pixels[PIXELS + 1];
+  pixels_of(p, taps, pixel, pixels);
+  for (int half = 0; half < 2; half++)
+    for (long c = 0; c < p->c; c++) {
+      float *to = spare + (c / 8 * phases * 8 + c % 8) * PANEL + 8 * half;
+      gathered(square, p->weight + ((task * PANEL + 8 * half) * p->c + c) * square, p->c * square, pixels);
+      for (long f = 0; f < phases; f++) tapped(p, pixels, pixel + f * taps * taps, taps, to + f * 8 * PANEL);
+    }
+  products(p, task, spare, taps, INTO, TAPS, OUT, p->X, &p->in, phases * p->c / 8, p->Y, &p->out);
 }
 
-/* Y → a panel of X: two of its blocks. */
+/* Y → a panel of X: two of its blocks, of the same maps or not. */
 INLINE void backwards_of(GIVEN) {
-  const long square = p->kernel * p->kernel, phases = p->stride * p->stride, all = p->o / 8;
-  for (long begin = 0; begin < all; begin += DEEP) {
-    const long blocks = all - begin < DEEP ? all - begin : DEEP;
-    for (long map = 0; map < blocks * 8; map++)
-      for (int half = 0; half < 2; half++) {
-        const long o = begin * 8 + map, c = (2 * task + half) / phases * 8, f = (2 * task + half) % phases;
-        weighed(p, p->weight + (o * p->c + c) * square, square, f, taps, TAPS, spare + map * PANEL + 8 * half);
+  const long square = p->kernel * p->kernel, phases = p->stride * p->stride;
+  int pixel[PIXELS];
+  v8 pixels[PIXELS + 1];
+  pixels_of(p, taps, pixel, pixels);
+  for (long o = 0; o < p->o; o++)
+    for (int half = 0; half < 2; half++) {
+      const long c = (2 * task + half) / phases * 8, f = (2 * task + half) % phases;
+      const float *weight = p->weight + (o * p->c + c) * square;
+      if (half == 0 || f == 0) {
+        fetch(weight + SOON * p->c * square, 8 * square);
+        gathered(square, weight, square, pixels);
       }
-    for (int q = 0; q < POINTS * POINTS; q++)
-      product(p, p->Y + q * p->point_y + begin * p->apart * 8, spare + q * SPACED,
-              p->X + q * p->point_x + task * PANEL * p->apart, blocks, begin > 0);
-  }
+      tapped(p, pixels, pixel + f * taps * taps, taps, spare + o * PANEL + 8 * half);
+    }
+  products(p, task, spare, taps, INTO, TAPS, OUT, p->Y, &p->out, p->o / 8, p->X, &p->in);
 }
 
-/* Four maps of Y by `beside` blocks of X, summed up over all tiles of this block of images. */
-INLINE void summed(const Pass *p, int beside, const float *y, const float *x, float *to) {
+/* Four maps of Y by `beside` blocks of X, `step` apart, summed up over all tiles of this block of images. */
+INLINE void summed(int beside, const float *y, const float *x, long step, long tiles, float *to) {
   v8 sum[4][3] = {{{0}}};
-  for (long t = 0, tiles = p->tiles, apart = p->apart; t < tiles; t++) {
+  for (long t = 0; t < tiles; t++) {
     v8 values[3];
-    UNROLL for (int j = 0; j < beside; j++) values[j] = *(const v8 *)(x + (j * apart + t) * 8);
-    UNROLL for (int i = 0; i < 4; i++)
-      UNROLL for (int j = 0; j < beside; j++) sum[i][j] += y[t * 8 + i] * values[j];
+    UNROLL for (int j = 0; j < beside; j++) values[j] = *(const v8 *)(x + j * step + t * 8);
+    UNROLL for (int i = 0; i < 4; i++) {
+      const v8 value = y[t * 8 + i] - (v8){0};
+      UNROLL for (int j = 0; j < beside; j++) ADD(sum[i][j], value, values[j]);
+    }
   }
   UNROLL for (int i = 0; i < 4; i++)
     UNROLL for (int j = 0; j < beside; j++) *(v8 *)(to + (i * ABREAST + j) * 8) = sum[i][j];
 }
 
-/* X and Y → the gradients of the weights between all maps of Y and some of x. */
+/* X and Y → the gradients of the weights between some maps of Y and some of x. */
 INLINE void kernels_of(GIVEN) {
   const long square = p->kernel * p->kernel, phases = p->stride * p->stride, parts = (p->o + OUTER - 1) / OUTER;
-  const long first = task / parts * ABREAST, left = phases * p->c / 8 - first, beside = left < ABREAST ? left : ABREAST;
+  const long abreast = ABREAST / phases * phases, first = task / parts * abreast, left = phases * p->c / 8 - first;
   const long begin = task % parts * OUTER, rows = p->o - begin < OUTER ? p->o - begin : OUTER;
-  for (int q = 0; q < POINTS * POINTS; q++)
-    for (long j = 0; j < beside; j += 3)
-      for (long o = 0; o < rows; o += 4) {
-        const float *y = p->Y + q * p->point_y + (begin + o) / 8 * 8 * p->apart + o % 8;
-        const float *x = p->X + q * p->point_x + (first + j) * 8 * p->apart;
+  const long beside = left < abreast ? left : abreast, step = p->group * 8, each = step * 4 / rows;
+  for (int q = 0; q < POINTS * POINTS; q++) {
+    const float *X = p->X + q * p->in.point + first * step, *Y = p->Y + q * p->out.point + begin / 8 * step;
+    for (long j = 0; j < beside; j += 3) {
+      const int last = j + 3 >= beside;
+      const float *ahead = last ? X + p->in.point : X + (j + 3) * step, *x = X + j * step;
+      for (long o = 0; o < rows; o += 4, ahead += each) { /* what comes after, a part each time */
+        const float *y = Y + o / 8 * step + o % 8;
         float *to = spare + q * SUMS + (o * ABREAST + j) * 8;
-        if (beside - j >= 3) summed(p, 3, y, x, to);
-        else if (beside - j == 2) summed(p, 2, y, x, to);
-        else summed(p, 1, y, x, to);
+        for (int i = 0; i < 3; i++) fetch(ahead + i * step, each);
+        if (last) fetch(Y + p->out.point + o / 4 * (step / 2), step / 2);
+        if (beside - j >= 3) summed(3, y, x, step, p->tiles, to);
+        else if (beside - j == 2) summed(2, y, x, step, p->tiles, to);
+        else summed(1, y, x, step, p->tiles, to);
       }
+    }
+  }
+  int pixel[PIXELS];
+  v8 pixels[PIXELS + 1], before[PIXELS];
+  pixels_of(p, taps, pixel, pixels);
   for (long o = 0; o < rows; o++)
-    for (long j = 0; j < beside; j++) {
-      const long c = (first + j) / phases * 8, f = (first + j) % phases;
-      v8 values[MOST * MOST], made[MOST * MOST];
-      UNROLL for (int q = 0; q < POINTS * POINTS; q++)
-        values[q] = *(const v8 *)(spare + q * SUMS + (o * ABREAST + j) * 8);
-      transform(TAPS, taps, POINTS, 1, taps, values, made);
-      UNROLL for (int u = 0; u < taps; u++)
-        UNROLL for (int v = 0; v < taps; v++) {
-          const long row = p->stride * u + f / p->stride, column = p->stride * v + f % p->stride;
-          float *to = p->made + ((begin + o) * p->c + c) * square + row * p->kernel + column;
-          if (row < p->kernel && column < p->kernel)
-            UNROLL for (int map = 0; map < 8; map++)
-              to[map * square] = made[u * taps + v][map] + (p->first ? to[map * square] : 0);
-        }
+    for (long j = 0; j < beside; j += phases) {
+      float *to = p->made + ((begin + o) * p->c + (first + j) / phases * 8) * square;
+      for (long f = 0; f < phases; f++) {
+        v8 values[MOST * MOST], made[MOST * MOST];
+        UNROLL for (int q = 0; q < POINTS * POINTS; q++)
+          values[q] = *(const v8 *)(spare + q * SUMS + (o * ABREAST + j + f) * 8);
+        transform(TAPS, taps, POINTS, 1, taps, values, made);
+        UNROLL for (int tap = 0; tap < taps * taps; tap++) pixels[pixel[f * taps * taps + tap]] = made[tap];
+      }
+      if (p->first) gathered(square, to, square, before);
+      for (long i = 0; p->first && i < square; i++) pixels[i] += before[i];
+      scattered(square, pixels, to, square);
     }
 }
 
@@ -290,26 +366,38 @@ static void all(const Pass *p, Task task, long count) {
   in_parallel(p, task, count, p->memory, p->spare, p->threads, p->parallel);
 }
 
-/* The next block of images, from none; whether there is one. */
-static int next(Pass *p) {
+/* Blocks of maps in chunks of an even number, alike and no larger than need be. */
+static void steps(const Pass *p, long blocks, Steps *s) {
+  const long chunks = (blocks + DEEP - 1) / DEEP;
+  s->deep = ((blocks + chunks - 1) / chunks + 1) / 2 * 2;
+  s->group = s->deep * p->group * 8;
+  s->chunk = (p->tiles + p->group - 1) / p->group * s->group;
+  s->point = (blocks + s->deep - 1) / s->deep * s->chunk + ODD;
+}
+
+/* The next block of images, from none, in groups of rows or, where `whole`, in one; whether there is one. */
+static int next(Pass *p, int whole) {
   p->first += p->tiles / (p->down * p->right);
-  const long left = p->n - p->first;
+  const long left = p->n - p->first, maps = p->stride * p->stride * p->c;
   p->tiles = (left < p->images ? left : p->images) * p->down * p->right;
-  p->apart = p->tiles | 1;
-  p->point_x = p->stride * p->stride * p->c * p->apart + ODD, p->point_y = p->o * p->apart + ODD;
+  p->group = whole ? p->tiles | 1 : ROWS;
+  steps(p, maps / 8, &p->in), steps(p, p->o / 8, &p->out);
+  p->spaced = (maps > p->o ? maps : p->o) * PANEL + ODD;
   return left > 0;
 }
 
-#define CHUNKS ((p->tiles + CHUNK - 1) / CHUNK)
+#define CHUNKS ((p->tiles + upto(p, 0, CHUNK) - 1) / upto(p, 0, CHUNK))
 #define BLOCKS (p->stride * p->stride * p->c / 8)
-#define PARTS ((BLOCKS + ABREAST - 1) / ABREAST * ((p->o + OUTER - 1) / OUTER))
+#define BESIDE (ABREAST / (p->stride * p->stride) * p->stride * p->stride)
+#define PARTS ((BLOCKS + BESIDE - 1) / BESIDE * ((p->o + OUTER - 1) / OUTER))
 
-const long dcgan_compiled = 1; /* VERSION of compiled.py */
+const long dcgan_compiled = 2; /* VERSION of compiled.py */
 const char *const dcgan_compiler = __VERSION__;
 
 /* made: y (n, o, h, w), channels last. */
-void dcgan_tiles_convolve(Pass *p) {
-  while (next(p)) {
+void dcgan_tiles_convolve(const Pass *given) {
+  Pass block = *given, *p = &block;
+  while (next(p, 0)) {
     all(p, seen, CHUNKS);
     all(p, forwards, p->o / PANEL);
     all(p, outputs, CHUNKS);
@@ -317,8 +405,9 @@ void dcgan_tiles_convolve(Pass *p) {
 }
 
 /* made: x (n, c, height, width), channels last. */
-void dcgan_tiles_transpose(Pass *p) {
-  while (next(p)) {
+void dcgan_tiles_transpose(const Pass *given) {
+  Pass block = *given, *p = &block;
+  while (next(p, 0)) {
     all(p, told, CHUNKS);
     all(p, backwards, BLOCKS * 8 / PANEL);
     all(p, assembled, p->tiles / (p->down * p->right));
@@ -326,8 +415,9 @@ void dcgan_tiles_transpose(Pass *p) {
 }
 
 /* made: the weight (o, c, k, k). */
-void dcgan_tiles_kernel(Pass *p) {
-  while (next(p)) {
+void dcgan_tiles_kernel(const Pass *given) {
+  Pass block = *given, *p = &block;
+  while (next(p, 1)) {
     all(p, seen, CHUNKS);
     all(p, told, CHUNKS);
     all(p, kernels, PARTS);
@@ -336,12 +426,16 @@ void dcgan_tiles_kernel(Pass *p) {
 
 /* Floats of X, of Y and of a thread's spare memory, for a block of as many images as there are in one. */
 void dcgan_tiles_sizes(const Pass *p, long *sizes) {
-  Pass block = *p;
-  next(&block);
   const long points = (SIDE + p->taps - 1) * (SIDE + p->taps - 1), maps = p->c > p->o ? p->c : p->o;
-  sizes[0] = points * block.point_x;
-  sizes[1] = points * block.point_y;
-  sizes[2] = points * (SPACED > SUMS ? SPACED : SUMS);
+  sizes[0] = sizes[1] = 0;
+  for (int whole = 0; whole < 2; whole++) {
+    Pass block = *p;
+    next(&block, whole);
+    if (sizes[0] < points * block.in.point) sizes[0] = points * block.in.point;
+    if (sizes[1] < points * block.out.point) sizes[1] = points * block.out.point;
+    sizes[2] = p->taps * p->taps * block.spaced + SPACED;
+  }
+  if (sizes[2] < points * SUMS) sizes[2] = points * SUMS;
   if (sizes[2] < maps) sizes[2] = maps;
 }
 

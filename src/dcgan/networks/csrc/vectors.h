@@ -21,18 +21,30 @@ typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 #define ROWS 6   /* with two vectors of columns each: twelve sums in sixteen registers */
 #define PANEL 16 /* columns: two vectors */
+#define LINE 16  /* floats that memory brings at once */
+
+/* sum += a b, where the sum is: left to itself GCC moves sums about, and some to memory and back. */
+#define ADD(sum, a, b) __asm__("vfmadd231ps %1, %2, %0" : "+x"(sum) : "x"((v8)(a)), "x"((v8)(b)))
+
+/* All lines of some floats, to be near the core when they are asked for. */
+INLINE void fetch(const float *from, long floats) {
+  for (long i = 0; i < floats; i += LINE) __builtin_prefetch(from + i, 0, 2);
+}
 
 /* `rows` rows by a panel: c = a b, or c += a b. Row i of a is at a + i a_row, in `blocks` of eight numbers, a_block
-   apart; row i of c at c + i c_row, its second half c_half further. Every number is one sum in one order. */
+   apart; row i of c at c + i c_row, its second half c_half further. Every number is one sum in one order. Where rows of
+   eight follow each other, what lies `ahead` is fetched. */
 INLINE void multiplied(int rows, const float *a, long a_row, long a_block, const float *panel, float *c, long c_row,
-                       long c_half, long blocks, int more) {
+                       long c_half, long blocks, int more, long ahead) {
   v8 sum[ROWS][2] = {{{0}}};
   for (long block = 0; block < blocks; block++, a += a_block)
     UNROLL for (int k = 0; k < 8; k++, panel += PANEL) {
       const v8 first = *(const v8 *)panel, second = *(const v8 *)(panel + 8);
+      if (ahead && k * LINE < rows * 8) __builtin_prefetch(a + ahead + k * LINE, 0, 3);
       UNROLL for (int i = 0; i < rows; i++) {
-        sum[i][0] += a[i * a_row + k] * first;
-        sum[i][1] += a[i * a_row + k] * second;
+        const v8 value = a[i * a_row + k] - (v8){0};
+        ADD(sum[i][0], value, first);
+        ADD(sum[i][1], value, second);
       }
     }
   UNROLL for (int i = 0; i < rows; i++)
