@@ -54,7 +54,11 @@ class Products:
     def transpose(self, y: Tensor, weight: Tensor, known: Known) -> Tensor:
         """(N, O, h, w) by (O, C, k, k) → (N, C, H, W)."""
         if "transpose" in self.passes:
-            return _assembled(_rows(y) @ _taps(weight), self.geometry)
+            if not is_dense(self.geometry):
+                return _assembled(_rows(y) @ _taps(weight), self.geometry)
+            x = empty_maps(y, len(y), weight.shape[1], self.geometry.size)
+            torch.mm(_rows(y), _taps(weight), out=x.permute(0, 2, 3, 1).view(len(x), -1))
+            return x
         stride = self.geometry.stride, self.geometry.stride
         return transposed(y, weight, None, stride, self.geometry.pad, self.geometry.size)
 
