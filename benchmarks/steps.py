@@ -3,11 +3,13 @@
     python benchmarks/steps.py                                   every preset, on all cores
     python benchmarks/steps.py --presets fast-28 sketch --rounds 20 --threads 1
     python benchmarks/steps.py --presets fashion-2020 --peer tensorflow --peer-python tf/bin/python
+    python benchmarks/steps.py --presets pytorch-64 --apart
     python benchmarks/steps.py --json steps.json --out docs/results/speed.md
 
 Each preset is trained by dcgan's own Trainer, as `dcgan train` would, and by a plain float32 script of the same maths,
-in turn in one process. Before that both take the same steps from the same weights: a preset in which they do not agree
-is not timed, and the exit status is 1. Images are noise: what they show does not change a step's time.
+in turn in one process; or, `--apart`, as two programs, of which only dcgan's keeps the memory that it frees. Before
+that both take the same steps from the same weights: a preset in which they do not agree is not timed, and the exit
+status is 1. Images are noise: what they show does not change a step's time.
 """
 
 from __future__ import annotations
@@ -50,6 +52,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--precision", choices=("auto", "bf16", "float32"), default="auto", help="dcgan's; default: auto"
+    )
+    parser.add_argument(
+        "--apart", action="store_true", help="a process for each contestant, not one for both; not for sketch"
     )
     parser.add_argument("--peer", choices=("tensorflow",), help=f"also {PEER_PRESET} in another library")
     parser.add_argument(

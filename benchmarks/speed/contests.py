@@ -40,9 +40,11 @@ def contest(name: str, options: argparse.Namespace) -> Row:
             row.note = f"not timed: in bf16 the losses differ by {row.bf16.loss:.1g}"
             return row
     reference, cycle, cost = _plain(recipe, data, engine)
+    row.operations = dict.fromkeys(("eager float32", "dcgan"), cost)
+    if options.apart:
+        return _apart(row, options)
     trainer = Trainer(recipe, data, engine)
     row.precision = _precision(trainer.engine)
-    row.operations = dict.fromkeys(("eager float32", "dcgan"), cost)
     contestants: dict[str, tuple[Advance, int]] = {"eager float32": (reference.advance, recipe.batch)}
     if trainer.recorder:
         unrecorded = Trainer(recipe, data, engine)
@@ -53,6 +55,24 @@ def contest(name: str, options: argparse.Namespace) -> Row:
         contestants, rounds=options.rounds, cycle=cycle, shortest=options.turn, device=engine.device
     )
     return row
+
+
+def _apart(row: Row, options: argparse.Namespace) -> Row:
+    """Time them in a process each, as who uses one or the other has them: what dcgan sets for its process, above all
+    that freed memory stays, is not the plain script's as well."""
+    with (
+        peer.Program("eager float32", _ours("eager", row.name, options)) as eager,
+        peer.Program("dcgan", _ours("dcgan", row.name, options)) as dcgan,
+    ):
+        row.precision = dcgan.version
+        row.times = peer.race([eager, dcgan], batch=row.batch, rounds=options.rounds, shortest=options.turn)
+    return row
+
+
+def _ours(who: str, preset: str, options: argparse.Namespace) -> list[str]:
+    """The command that is `who` of this preset."""
+    asked = ["--threads", str(options.threads), "--precision", options.precision, "--presets", preset]
+    return [sys.executable, str(COMMAND), *asked, "--serve", who]
 
 
 def sketch(options: argparse.Namespace) -> Row:
@@ -99,14 +119,13 @@ def tensorflow(options: argparse.Namespace) -> Row | str:
             "then add --peer-python tf/bin/python"
         )
     recipe = ENTRIES[PEER_PRESET].recipe(options.precision)
-    threads = str(options.threads)
-    ours = [sys.executable, str(COMMAND), "--threads", threads, "--precision", options.precision, "--serve"]
+    command = [python, str(peer.TENSORFLOW), str(options.threads), str(recipe.batch)]
     row = Row(PEER_PRESET, recipe.batch, _precision(Engine.choose(options.precision)))
     try:
         with (
-            peer.Program("TensorFlow", [python, str(peer.TENSORFLOW), threads, str(recipe.batch)]) as theirs,
-            peer.Program("eager float32", [*ours, "eager"]) as eager,
-            peer.Program("dcgan", [*ours, "dcgan"]) as dcgan,
+            peer.Program("TensorFlow", command) as theirs,
+            peer.Program("eager float32", _ours("eager", PEER_PRESET, options)) as eager,
+            peer.Program("dcgan", _ours("dcgan", PEER_PRESET, options)) as dcgan,
         ):
             row.note = theirs.version
             row.times = peer.race(
@@ -118,14 +137,15 @@ def tensorflow(options: argparse.Namespace) -> Row | str:
 
 
 def serve(who: str, options: argparse.Namespace) -> None:
-    """Be one of the programs that `tensorflow` lets step in turn."""
-    entry = ENTRIES[PEER_PRESET]
+    """Be one of the programs that step in turn, each in its own process."""
+    entry = ENTRIES[options.presets[0]]
     recipe, engine = entry.recipe(options.precision), Engine.choose(options.precision)
     data = entry.data(recipe)
     if who == "eager":
         peer.serve(Reference(recipe, *agreement.on_device(data, engine)).advance, who)
     else:
-        peer.serve(Trainer(recipe, data, engine).advance, who)
+        trainer = Trainer(recipe, data, engine)
+        peer.serve(trainer.advance, _precision(trainer.engine))
 
 
 def _precision(engine: Engine) -> str:

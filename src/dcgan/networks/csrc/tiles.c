@@ -91,12 +91,26 @@ INLINE void along(const float *m, int rows, int columns, int down, int right, co
   }
 }
 
-/* to = m from mᵀ: in both directions. */
-INLINE void transform(const float *m, int rows, int columns, int down, int right, const v8 *from, v8 *to) {
-  v8 half[MOST * MOST];
-  UNROLL for (int j = 0; j < columns; j++) along(m, rows, columns, down, right, from + j, half + j, columns, columns);
-  UNROLL for (int r = 0; r < rows; r++) along(m, rows, columns, down, right, half + r * columns, to + r * rows, 1, 1);
-}
+/* to(q) = m from(q) mᵀ, or +=, as `set` says. A column or a row after the other: all at once would be more than there
+   are registers for, and GCC would begin by loading them all. */
+#define ONE_BY_ONE __asm__ volatile("" ::: "memory")
+#define TRANSFORM(to, set, m, rows, columns, down, right, from)                 \
+  {                                                                             \
+    v8 half[MOST * MOST], line[MOST];                                           \
+    UNROLL for (int j = 0; j < columns; j++) {                                  \
+      UNROLL for (int i = 0; i < columns; i++) line[i] = from(i * columns + j); \
+      along(m, rows, columns, down, right, line, half + j, 1, columns);         \
+      ONE_BY_ONE;                                                               \
+    }                                                                           \
+    UNROLL for (int r = 0; r < rows; r++) {                                     \
+      along(m, rows, columns, down, right, half + r * columns, line, 1, 1);     \
+      UNROLL for (int i = 0; i < rows; i++) to(r * rows + i) set line[i];       \
+      ONE_BY_ONE;                                                               \
+    }                                                                           \
+  }
+#define PIXEL(q) *(v8 *)(pixel[q] + 8 * block) /* of a map */
+#define VALUE(q) *(v8 *)(value + (q) * point)  /* at a point */
+#define TAP(tap) pixels[pixel[tap]]            /* of a kernel */
 
 /* Where the pixels of some tiles are: `side`² each, `step` apart, the first at (row, column) of the first tile;
    `outside` for those that are not in the map. */
@@ -119,7 +133,7 @@ INLINE void places(const Pass *p, long from, long to, const float *maps, const f
          f % p->stride - p->left, at)
 #define PLACES_Y(from, to, maps, outside) places(p, from, to, maps, outside, p->h, p->w, p->o, SIDE, 1, 0, 0, at)
 
-/* Tiles from `from` that are transformed together: of one group, before `end`. Where they are: START + map block × STEP. */
+/* The end of the tiles from `from` that are transformed together: of one group, before `end`. */
 INLINE long upto(const Pass *p, long from, long end) {
   const long group = p->group < CHUNK ? p->group : CHUNK, to = from + group - from % group;
   return to < end ? to : end;
@@ -132,17 +146,15 @@ INLINE long where(const Pass *p, const Steps *s, long block, long tile) {
 /* x → X: what each tile sees, at each point. */
 INLINE void seen_of(GIVEN) {
   const float *at[CHUNK * MOST * MOST];
-  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles), phases = p->stride * p->stride;
+  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles);
+  const long phases = p->stride * p->stride, point = p->in.point;
   for (long f = 0; f < phases; f++) {
     PLACES_X(from, to, p->x, p->zeros);
     for (long block = 0; block < p->c / 8; block++)
       for (long t = 0; t < to - from; t++) {
-        v8 values[MOST * MOST], made[MOST * MOST];
-        UNROLL for (int q = 0; q < POINTS * POINTS; q++)
-          values[q] = *(const v8 *)(at[t * POINTS * POINTS + q] + 8 * block);
-        transform(INTO, POINTS, POINTS, POINTS, 1, values, made);
-        float *place = p->X + where(p, &p->in, block * phases + f, from) + t * 8;
-        UNROLL for (int q = 0; q < POINTS * POINTS; q++) *(v8 *)(place + q * p->in.point) = made[q];
+        const float **pixel = at + t * POINTS * POINTS;
+        const float *value = p->X + where(p, &p->in, block * phases + f, from) + t * 8;
+        TRANSFORM(VALUE, =, INTO, POINTS, POINTS, POINTS, 1, PIXEL)
       }
   }
 }
@@ -151,7 +163,7 @@ INLINE void seen_of(GIVEN) {
 INLINE void assembled_of(GIVEN) {
   const float *at[CHUNK * MOST * MOST];
   const long each = p->down * p->right, end = (task + 1) * each, size = p->height * p->width * p->c;
-  const long phases = p->stride * p->stride;
+  const long phases = p->stride * p->stride, point = p->in.point;
   memset(p->made + (p->first + task) * size, 0, sizeof(float) * size);
   for (long from = task * each, to; from < end; from = to) {
     to = upto(p, from, end);
@@ -159,12 +171,9 @@ INLINE void assembled_of(GIVEN) {
       PLACES_X(from, to, p->made, spare);
       for (long block = 0; block < p->c / 8; block++)
         for (long t = 0; t < to - from; t++) {
-          v8 values[MOST * MOST], made[MOST * MOST];
-          const float *place = p->X + where(p, &p->in, block * phases + f, from) + t * 8;
-          UNROLL for (int q = 0; q < POINTS * POINTS; q++) values[q] = *(const v8 *)(place + q * p->in.point);
-          transform(INTO, POINTS, POINTS, 1, POINTS, values, made);
-          UNROLL for (int q = 0; q < POINTS * POINTS; q++)
-            *(v8 *)(at[t * POINTS * POINTS + q] + 8 * block) += made[q];
+          const float **pixel = at + t * POINTS * POINTS;
+          const float *value = p->X + where(p, &p->in, block * phases + f, from) + t * 8;
+          TRANSFORM(PIXEL, +=, INTO, POINTS, POINTS, 1, POINTS, VALUE)
         }
     }
   }
@@ -173,30 +182,24 @@ INLINE void assembled_of(GIVEN) {
 /* Y → y: the outputs of each tile. */
 INLINE void outputs_of(GIVEN) {
   const float *at[CHUNK * SIDE * SIDE];
-  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles);
+  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles), point = p->out.point;
   PLACES_Y(from, to, p->made, spare);
   for (long block = 0; block < p->o / 8; block++)
     for (long t = 0; t < to - from; t++) {
-      v8 values[MOST * MOST], made[SIDE * SIDE];
-      const float *place = p->Y + where(p, &p->out, block, from) + t * 8;
-      UNROLL for (int q = 0; q < POINTS * POINTS; q++) values[q] = *(const v8 *)(place + q * p->out.point);
-      transform(OUT, SIDE, POINTS, POINTS, 1, values, made);
-      UNROLL for (int q = 0; q < SIDE * SIDE; q++) *(v8 *)(at[t * SIDE * SIDE + q] + 8 * block) = made[q];
+      const float **pixel = at + t * SIDE * SIDE, *value = p->Y + where(p, &p->out, block, from) + t * 8;
+      TRANSFORM(PIXEL, =, OUT, SIDE, POINTS, POINTS, 1, VALUE)
     }
 }
 
 /* The transpose, y → Y. */
 INLINE void told_of(GIVEN) {
   const float *at[CHUNK * SIDE * SIDE];
-  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles);
+  const long from = task * upto(p, 0, CHUNK), to = upto(p, from, p->tiles), point = p->out.point;
   PLACES_Y(from, to, p->y, p->zeros);
   for (long block = 0; block < p->o / 8; block++)
     for (long t = 0; t < to - from; t++) {
-      v8 values[SIDE * SIDE], made[MOST * MOST];
-      UNROLL for (int q = 0; q < SIDE * SIDE; q++) values[q] = *(const v8 *)(at[t * SIDE * SIDE + q] + 8 * block);
-      transform(OUT, POINTS, SIDE, 1, POINTS, values, made);
-      float *place = p->Y + where(p, &p->out, block, from) + t * 8;
-      UNROLL for (int q = 0; q < POINTS * POINTS; q++) *(v8 *)(place + q * p->out.point) = made[q];
+      const float **pixel = at + t * SIDE * SIDE, *value = p->Y + where(p, &p->out, block, from) + t * 8;
+      TRANSFORM(VALUE, =, OUT, POINTS, SIDE, 1, POINTS, PIXEL)
     }
 }
 
@@ -257,8 +260,8 @@ static void product(long tiles, const float *a, long group_a, const float *panel
   BY_ROWS(tiles, some(R, a, group_a, panel, c, blocks, more))
 }
 
-/* A panel of weights by all values of one side, to a panel of the other's, at each point: `taken` and `given` say where
-   they are, and a panel's first block of maps is `block`. The weights of the taps, a map after the other, are `spare`. */
+/* All values of one side by a panel of weights, to a panel of the other side's, at each point. `taken` and `given` say
+   where they are. `spare` has the weights of the taps, a map after the other. */
 INLINE void products(GIVEN, const float *from, const Steps *taken, long blocks, float *to, const Steps *given) {
   float *panel = spare + taps * taps * p->spaced;
   for (int q = 0; q < POINTS * POINTS; q++, from += taken->point, to += given->point)
@@ -341,18 +344,17 @@ INLINE void kernels_of(GIVEN) {
       }
     }
   }
-  int pixel[PIXELS];
+  const long point = SUMS;
+  int pixel_of[PIXELS];
   v8 pixels[PIXELS + 1], before[PIXELS];
-  pixels_of(p, taps, pixel, pixels);
+  pixels_of(p, taps, pixel_of, pixels);
   for (long o = 0; o < rows; o++)
     for (long j = 0; j < beside; j += phases) {
       float *to = p->made + ((begin + o) * p->c + (first + j) / phases * 8) * square;
       for (long f = 0; f < phases; f++) {
-        v8 values[MOST * MOST], made[MOST * MOST];
-        UNROLL for (int q = 0; q < POINTS * POINTS; q++)
-          values[q] = *(const v8 *)(spare + q * SUMS + (o * ABREAST + j + f) * 8);
-        transform(TAPS, taps, POINTS, 1, taps, values, made);
-        UNROLL for (int tap = 0; tap < taps * taps; tap++) pixels[pixel[f * taps * taps + tap]] = made[tap];
+        const int *pixel = pixel_of + f * taps * taps;
+        const float *value = spare + (o * ABREAST + j + f) * 8;
+        TRANSFORM(TAP, =, TAPS, taps, POINTS, 1, taps, VALUE)
       }
       if (p->first) gathered(square, to, square, before);
       for (long i = 0; p->first && i < square; i++) pixels[i] += before[i];
