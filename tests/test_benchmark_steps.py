@@ -17,7 +17,7 @@ from dcgan.data.dataset import Dataset
 from dcgan.networks.layers import SameConvTranspose2d
 from dcgan.recipe import Recipe
 from dcgan.training.engine import Engine
-from speed import agreement, peer
+from speed import agreement, contests, peer
 from speed.contest import quartiles, race
 from speed.entries import ENTRIES
 from speed.reference import Reference, assert_plain
@@ -216,6 +216,25 @@ def test_the_command_prints_a_table_and_refuses_what_differs(
         steps.main()
     assert ended.value.code == 1
     assert "not timed: dcgan does not do the reference's maths" in capsys.readouterr().out
+
+
+def test_two_programs_can_be_timed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is its own process, and one that dies leaves a line and not a time."""
+    monkeypatch.setattr(
+        steps, "ceilings", lambda device, bf16: {"matrix product, float32": 1e11, "copy": 1e10}
+    )
+    monkeypatch.setattr(peer, "REST", 0.0)
+    command = ["steps.py", "--presets", "mnist-gan-2018", "--rounds", "2", "--turn", "0", "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", [*command, "--precision", "float32", "--apart"])
+    for dies, code in (False, 0), (True, 1):
+        if dies:
+            monkeypatch.setattr(contests, "COMMAND", Path("/no/such/steps.py"))
+        with pytest.raises(SystemExit) as ended:
+            steps.main()
+        assert ended.value.code == code
+        assert ("not timed: eager float32 ended: " in capsys.readouterr().out) == dies
 
 
 def test_a_preset_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,10 +108,12 @@ def is_the_convolution(form: Compiled, *given_: Tensor) -> None:
 
 
 @needs_it
-@pytest.mark.parametrize(("c", "o", "n"), [(512, 32, 20), (32, 528, 20), (8, 16, 200), (144, 80, 7)], ids=str)
+@pytest.mark.parametrize(
+    ("c", "o", "n"), [(512, 32, 20), (32, 528, 20), (32, 272, 20), (8, 16, 200), (144, 80, 7)], ids=str
+)
 def test_in_several_blocks_of_images_and_of_maps(c: int, o: int, n: int) -> None:
-    """2¹⁶ values at a point: 8, 31, 64 and 28 of these images a block; more than 256 maps are summed up in parts. And
-    float32 errs as it does by torch's tiles."""
+    """2¹⁶ values at a point: 8, 31, 60, 64 and 28 of these images a block; more than 256 maps are summed up in parts.
+    And float32 errs as it does by torch's tiles."""
     x, weight, y = maps(HALVED, c, o, n)
     tiles = Tiles(HALVED, 4)
     by_torch = (
@@ -143,6 +145,23 @@ def test_the_same_bits_whatever_the_threads_and_what_is_beside(kernel: int, c: i
     for n in (1, 5):
         assert torch.equal(form.convolve(x[-n:], weight, Known()), made[0][0][-n:])
         assert torch.equal(form.transpose(y[-n:], weight, Known()), made[0][1][-n:])
+
+
+@needs_it
+def test_a_pass_that_was_prepared_does_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when another needed more memory in between, so that what it worked in is gone; and when many were."""
+    monkeypatch.setattr(compiled, "_KEPT", compiled._Kept())
+    small, large, narrow = maps(HALVED, 16, 32, 3), maps(HALVED, 64, 128, 9), maps(HALVED, 3, 32, 3)
+    tiled, few = CompiledTiles(HALVED), CompiledNarrow(HALVED)
+    first = [*passes(tiled, *small), *passes(few, *narrow)]
+    assert all(map(torch.equal, first, [*passes(tiled, *small), *passes(few, *narrow)]))
+    passes(tiled, *large)
+    assert all(map(torch.equal, first, [*passes(tiled, *small), *passes(few, *narrow)]))
+    monkeypatch.setattr(compiled, "MANY", len(compiled._KEPT.passes))
+    more = passes(tiled, *maps(HALVED, 16, 32, 2))
+    assert len(compiled._KEPT.passes) < compiled.MANY
+    assert all(map(torch.equal, first, [*passes(tiled, *small), *passes(few, *narrow)]))
+    assert torch.equal(more[0], tiled.convolve(*maps(HALVED, 16, 32, 2)[:2], Known()))
 
 
 @needs_it

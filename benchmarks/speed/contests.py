@@ -60,12 +60,17 @@ def contest(name: str, options: argparse.Namespace) -> Row:
 def _apart(row: Row, options: argparse.Namespace) -> Row:
     """Time them in a process each, as who uses one or the other has them: what dcgan sets for its process, above all
     that freed memory stays, is not the plain script's as well."""
-    with (
-        peer.Program("eager float32", _ours("eager", row.name, options)) as eager,
-        peer.Program("dcgan", _ours("dcgan", row.name, options)) as dcgan,
-    ):
-        row.precision = dcgan.version
-        row.times = peer.race([eager, dcgan], batch=row.batch, rounds=options.rounds, shortest=options.turn)
+    try:
+        with (
+            peer.Program("eager float32", _ours("eager", row.name, options)) as eager,
+            peer.Program("dcgan", _ours("dcgan", row.name, options)) as dcgan,
+        ):
+            row.precision = dcgan.version
+            row.times = peer.race(
+                [eager, dcgan], batch=row.batch, rounds=options.rounds, shortest=options.turn
+            )
+    except RuntimeError as error:
+        row.note = f"not timed: {error}"
     return row
 
 

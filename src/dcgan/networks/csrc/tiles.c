@@ -18,7 +18,7 @@
 #ifdef DCGAN_COMPILED
 
 #define MOST 6     /* points along a side */
-#define TAPS_ALL 9   /* of a phase, at most */
+#define TAPS_ALL 9 /* of a phase, at most */
 #define PIXELS 81  /* of a kernel, at most: three taps of three phases, in both directions */
 #define CHUNK 16   /* tiles that are transformed together, at most */
 #define DEEP 32    /* blocks of maps that are summed up at once: a panel's weights for these stay next to the core */
@@ -60,34 +60,32 @@ static const float TAPS_6[] = {1, 0, 0, -1 / 3., -1 / 3., -1 / 3., 1 / 3., -1 / 
 static const float OUT_6[] = {1, 1, 1, 1, 1, 0, 0, 1, -1, -.5, 2, 0, 0, 1, 1, .25, 4, 0, 0, 1, -1, -.125, 8, 1};
 
 /* A task for either number of taps, with all loops and matrices known to the compiler. */
-#define TASK(name)                                                        \
-  static void name(const void *pass, long task, float *spare) {              \
-    const Pass *p = pass;                                                    \
-    if (p->taps == 2) name##_of(p, task, spare, 2, INTO_5, TAPS_5, OUT_5);    \
-    else name##_of(p, task, spare, 3, INTO_6, TAPS_6, OUT_6);                 \
+#define TASK(name)                                                         \
+  static void name(const void *pass, long task, float *spare) {            \
+    const Pass *p = pass;                                                  \
+    if (p->taps == 2) name##_of(p, task, spare, 2, INTO_5, TAPS_5, OUT_5); \
+    else name##_of(p, task, spare, 3, INTO_6, TAPS_6, OUT_6);              \
   }
 #define GIVEN \
   const Pass *p, long task, float *spare, const int taps, const float *INTO, const float *TAPS, const float *OUT
 #define SIDE 4
 #define POINTS (SIDE + taps - 1)
 
-/* to[r] = Σ m[r][i] from[i], for vectors `step` apart; m is stored with these steps between rows and columns. */
-INLINE void along(const float *m, int rows, int columns, int down, int right, const v8 *from, v8 *to, int step,
-                  int step_to) {
+/* to[r] = Σ m[r][i] from[i]; m is stored with these steps between rows and columns, `to` with `step`. */
+INLINE void along(const float *m, int rows, int columns, int down, int right, const v8 *from, v8 *to, int step) {
   UNROLL for (int r = 0; r < rows; r++) {
     v8 sum = {0};
     int begun = 0;
     UNROLL for (int i = 0; i < columns; i++) {
       const float factor = m[r * down + i * right];
-      const v8 value = from[i * step];
       if (factor == 0) continue;
-      if (!begun) sum = factor * value;
-      else if (factor == 1) sum += value;
-      else if (factor == -1) sum -= value;
-      else sum += factor * value;
+      if (!begun) sum = factor * from[i];
+      else if (factor == 1) sum += from[i];
+      else if (factor == -1) sum -= from[i];
+      else sum += factor * from[i];
       begun = 1;
     }
-    to[r * step_to] = sum;
+    to[r * step] = sum;
   }
 }
 
@@ -99,11 +97,11 @@ INLINE void along(const float *m, int rows, int columns, int down, int right, co
     v8 half[MOST * MOST], line[MOST];                                           \
     UNROLL for (int j = 0; j < columns; j++) {                                  \
       UNROLL for (int i = 0; i < columns; i++) line[i] = from(i * columns + j); \
-      along(m, rows, columns, down, right, line, half + j, 1, columns);         \
+      along(m, rows, columns, down, right, line, half + j, columns);            \
       ONE_BY_ONE;                                                               \
     }                                                                           \
     UNROLL for (int r = 0; r < rows; r++) {                                     \
-      along(m, rows, columns, down, right, half + r * columns, line, 1, 1);     \
+      along(m, rows, columns, down, right, half + r * columns, line, 1);        \
       UNROLL for (int i = 0; i < rows; i++) to(r * rows + i) set line[i];       \
       ONE_BY_ONE;                                                               \
     }                                                                           \
