@@ -151,12 +151,20 @@ def test_the_same_bits_whatever_the_threads_and_what_is_beside(kernel: int, c: i
 def test_a_pass_that_was_prepared_does_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when another needed more memory in between, so that what it worked in is gone; and when many were."""
     monkeypatch.setattr(compiled, "_KEPT", compiled._Kept())
+    compiled._zeros(128)
     small, large, narrow = maps(HALVED, 16, 32, 3), maps(HALVED, 64, 128, 9), maps(HALVED, 3, 32, 3)
     tiled, few = CompiledTiles(HALVED), CompiledNarrow(HALVED)
     first = [*passes(tiled, *small), *passes(few, *narrow)]
     assert all(map(torch.equal, first, [*passes(tiled, *small), *passes(few, *narrow)]))
     passes(tiled, *large)
+    memory = compiled._KEPT.memory
+    begin, end = memory.data_ptr(), memory.data_ptr() + 4 * len(memory)
+    kept = [given_.memory for given_, _ in compiled._KEPT.passes.values()]
+    assert kept and all(begin <= place < end for place in kept), "none works in what was given up"
     assert all(map(torch.equal, first, [*passes(tiled, *small), *passes(few, *narrow)]))
+    compiled._zeros(129)
+    assert not compiled._KEPT.passes, "nor are zeros read that were given up"
+    passes(tiled, *small), passes(few, *narrow)
     monkeypatch.setattr(compiled, "MANY", len(compiled._KEPT.passes))
     more = passes(tiled, *maps(HALVED, 16, 32, 2))
     assert len(compiled._KEPT.passes) < compiled.MANY
