@@ -5,9 +5,9 @@
    cache, and weights are transformed by the panel that is about to be multiplied. Nothing is kept from pass to pass.
 
    Layout. Maps are channels last; weights (O, C, k, k), as torch has them. Values at a point q lie in blocks of eight
-   maps: X[q][tile / group][map / 8][tile % group][map % 8], so that a vector is eight maps of one tile. A group is as
-   many tiles as a product takes at a time, read from end to end; or all, where a product sums over tiles. Maps of X are
-   (C / 8, phase, 8): a vector has one phase.
+   maps: X[q][chunk of blocks][tile / group][block][tile % group][map % 8], so that a vector is eight maps of one tile.
+   A chunk is as many blocks, a group as many tiles as a product takes at a time, so that it reads from end to end; where
+   a product sums over tiles, all are one group. Maps of X are (C / 8, phase, 8): a vector has one phase.
 
    Bits. Each number is the same sum in the same order whatever the number of threads and whatever images are beside it.
    The gradient by the weights is added up by blocks of images, which follow from the shape. */
@@ -320,12 +320,13 @@ INLINE void summed(int beside, const float *y, const float *x, long step, long t
     UNROLL for (int j = 0; j < beside; j++) *(v8 *)(to + (i * ABREAST + j) * 8) = sum[i][j];
 }
 
-/* X and Y → the gradients of the weights between some maps of Y and some of x. */
+/* X and Y → the gradients of the weights between some maps of Y and some of x, with all their phases. */
+#define WHOLE (ABREAST / (p->stride * p->stride) * p->stride * p->stride)
 INLINE void kernels_of(GIVEN) {
   const long square = p->kernel * p->kernel, phases = p->stride * p->stride, parts = (p->o + OUTER - 1) / OUTER;
-  const long abreast = ABREAST / phases * phases, first = task / parts * abreast, left = phases * p->c / 8 - first;
+  const long first = task / parts * WHOLE, left = phases * p->c / 8 - first, beside = left < WHOLE ? left : WHOLE;
   const long begin = task % parts * OUTER, rows = p->o - begin < OUTER ? p->o - begin : OUTER;
-  const long beside = left < abreast ? left : abreast, step = p->group * 8, each = step * 4 / rows;
+  const long step = p->group * 8, each = step * 4 / rows;
   for (int q = 0; q < POINTS * POINTS; q++) {
     const float *X = p->X + q * p->in.point + first * step, *Y = p->Y + q * p->out.point + begin / 8 * step;
     for (long j = 0; j < beside; j += 3) {
@@ -354,8 +355,10 @@ INLINE void kernels_of(GIVEN) {
         const float *value = spare + (o * ABREAST + j + f) * 8;
         TRANSFORM(TAP, =, TAPS, taps, POINTS, 1, taps, VALUE)
       }
-      if (p->first) gathered(square, to, square, before);
-      for (long i = 0; p->first && i < square; i++) pixels[i] += before[i];
+      if (p->first) { /* what the images before gave is there */
+        gathered(square, to, square, before);
+        for (long i = 0; i < square; i++) pixels[i] += before[i];
+      }
       scattered(square, pixels, to, square);
     }
 }
@@ -388,8 +391,7 @@ static int next(Pass *p, int whole) {
 
 #define CHUNKS ((p->tiles + upto(p, 0, CHUNK) - 1) / upto(p, 0, CHUNK))
 #define BLOCKS (p->stride * p->stride * p->c / 8)
-#define BESIDE (ABREAST / (p->stride * p->stride) * p->stride * p->stride)
-#define PARTS ((BLOCKS + BESIDE - 1) / BESIDE * ((p->o + OUTER - 1) / OUTER))
+#define PARTS ((BLOCKS + WHOLE - 1) / WHOLE * ((p->o + OUTER - 1) / OUTER))
 
 const long dcgan_compiled = 2; /* VERSION of compiled.py */
 const char *const dcgan_compiler = __VERSION__;
@@ -433,7 +435,7 @@ void dcgan_tiles_sizes(const Pass *p, long *sizes) {
     next(&block, whole);
     if (sizes[0] < points * block.in.point) sizes[0] = points * block.in.point;
     if (sizes[1] < points * block.out.point) sizes[1] = points * block.out.point;
-    sizes[2] = p->taps * p->taps * block.spaced + SPACED;
+    sizes[2] = p->taps * p->taps * block.spaced + SPACED; /* the same for both */
   }
   if (sizes[2] < points * SUMS) sizes[2] = points * SUMS;
   if (sizes[2] < maps) sizes[2] = maps;
